@@ -1,0 +1,1 @@
+"""What exists before a scene does: foreign files, read safely, with licence, checksum and split."""

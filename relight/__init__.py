@@ -1,0 +1,1 @@
+"""The relighter's room: conditioning, models, training and pipelines move in with the issues that build them."""

@@ -1,0 +1,1 @@
+"""The generator: one clip of one subject, one motion and one camera, under any number of lights."""

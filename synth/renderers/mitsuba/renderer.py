@@ -1,0 +1,130 @@
+"""A clip through Mitsuba: every channel of the data contract from one scene that is updated in place."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assets.errors import RenderError
+from synth.camera.camera import Camera
+from synth.channels import lighting_channel
+from synth.renderers.variants import activate, choose_variant
+from synth.scene import Frame, Subject
+from synth.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from synth.lighting.envmap import EnvMap
+
+
+class MitsubaRenderer:
+    """Renders with one variant for the life of the process; keeps the last scene for the next clip."""
+
+    domain = "mitsuba"
+
+    def __init__(self, variant: str = "auto"):
+        self.variant = choose_variant(variant)
+        activate(self.variant)
+        self._scene = None
+        self._key: tuple = ()
+
+    def describe(self) -> dict[str, object]:
+        """What made the pixels: stored with each clip."""
+        import mitsuba as mi
+
+        from synth.renderers.mitsuba.scene import MAX_DEPTH
+
+        scalar = self.variant.startswith("scalar")
+        return {
+            "name": "mitsuba", "version": mi.__version__, "variant": self.variant, "max_depth": MAX_DEPTH,
+            "filter": "box", "machine": platform.machine(),
+            "lobes": "difference to a render without gloss" if scalar else "lobe of the first hit",
+        }
+
+    def render(self, subject: Subject, cameras: Sequence[Camera], lightings: Sequence[Sequence[EnvMap]], *,
+               samples: int, seed: int, lobes: bool = True) -> Iterator[Frame]:
+        """See :class:`synth.scene.Renderer`."""
+        scene = self._scene_for(subject, cameras[0], lightings[0][0].data.shape[0])
+        scene.set_materials(subject.materials)
+        white = np.ones_like(lightings[0][0].data)
+        for index, camera in enumerate(cameras):
+            scene.set_frame(subject.vertices[index], camera)
+            following = min(index + 1, len(cameras) - 1)
+            channels = geometry(scene, subject.parts, subject.vertices[index], camera,
+                                subject.vertices[following], cameras[following])
+            scene.set_light(white)
+            channels["flat"], _ = scene.beauty(samples, derive_seed(seed, "flat", index) & 0x7FFFFFFF, lobes=False)
+            maps = tuple(lighting[index].data for lighting in lightings)
+            for number, radiance in enumerate(maps):
+                scene.set_light(radiance)
+                rgb, specular = scene.beauty(samples, derive_seed(seed, number, index) & 0x7FFFFFFF, lobes)
+                channels[lighting_channel("rgb", number)] = rgb
+                if specular is not None:
+                    channels[lighting_channel("diffuse", number)] = rgb - specular
+                    channels[lighting_channel("specular", number)] = specular
+            _require_finite(channels, index)
+            yield Frame(index, channels, maps, camera)
+
+    def _scene_for(self, subject: Subject, camera: Camera, envmap_height: int):
+        from synth.renderers.mitsuba.scene import PortraitScene, layout
+
+        key = (layout(subject), camera.width, camera.height, envmap_height)
+        if key != self._key:
+            self._scene = PortraitScene(subject, camera.width, camera.height, envmap_height)
+            self._key = key
+        return self._scene
+
+
+def geometry(scene, parts, vertices: np.ndarray, camera: Camera, next_vertices: np.ndarray,
+             next_camera: Camera) -> dict[str, np.ndarray]:
+    """The channels that light does not touch, float32; see :data:`synth.channels.CHANNELS` for units and frames."""
+    buffer = scene.gbuffer()
+    inside = buffer["part"] >= 0
+    position = np.where(inside[..., None], buffer["position"], 0)
+    normal = np.where(inside[..., None], buffer["normal"], 0)
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    _, depth = camera.project(position)
+    return {
+        "alpha": scene.coverage(),
+        "albedo": np.where(inside[..., None], buffer["albedo"], 0).astype(np.float32),
+        "normal": (normal / np.where(length > 0, length, 1)).astype(np.float32),
+        "depth": np.where(inside, depth, 0).astype(np.float32),
+        "position": position.astype(np.float32),
+        "flow": _flow(buffer, parts, vertices, camera, next_vertices, next_camera),
+    }
+
+
+def _flow(buffer: dict, parts, vertices: np.ndarray, camera: Camera, next_vertices: np.ndarray,
+          next_camera: Camera) -> np.ndarray:
+    """(H, W, 2) float32 pixels, right and down: each visible surface point carried to the next frame."""
+    flow = np.zeros((*buffer["part"].shape, 2), np.float32)
+    for index, part in enumerate(parts):
+        pixels = buffer["part"] == index
+        if not pixels.any():
+            continue
+        triangles = part.vertex_map[part.faces[buffer["prim"][pixels]]]
+        weights = _barycentric(buffer["position"][pixels].astype(np.float64), vertices[triangles].astype(np.float64))
+        here = np.einsum("pc,pcx->px", weights, vertices[triangles])
+        there = np.einsum("pc,pcx->px", weights, next_vertices[triangles])
+        flow[pixels] = next_camera.project(there)[0] - camera.project(here)[0]
+    return flow
+
+
+def _barycentric(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """(P, 3) weights of points (P, 3) on triangles (P, 3, 3), by Cramer's rule."""
+    edge_a, edge_b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    offset = points - corners[:, 0]
+    aa, ab, bb = (np.einsum("px,px->p", u, v) for u, v in ((edge_a, edge_a), (edge_a, edge_b), (edge_b, edge_b)))
+    oa, ob = np.einsum("px,px->p", offset, edge_a), np.einsum("px,px->p", offset, edge_b)
+    determinant = np.maximum(aa * bb - ab * ab, 1e-30)
+    beta, gamma = (bb * oa - ab * ob) / determinant, (aa * ob - ab * oa) / determinant
+    return np.stack([1 - beta - gamma, beta, gamma], axis=1)
+
+
+def _require_finite(channels: dict[str, np.ndarray], index: int) -> None:
+    for name, image in channels.items():
+        bad = np.count_nonzero(~np.isfinite(image))
+        if bad:
+            raise RenderError(f"frame {index}, channel {name}: {bad} values are not finite")

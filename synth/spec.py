@@ -1,0 +1,185 @@
+"""Job and clip specifications: YAML in, validated, resolved, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+
+from assets.errors import SpecError
+from synth.lighting.sequence import SequenceSpec
+from synth.seeds import Seeds
+
+CODE_VERSION = "0.1"
+"""Part of every clip's id: raise it whenever the pixels of an unchanged specification change."""
+
+
+class _Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class HeadSpec(_Model):
+    """Which family of heads."""
+
+    family: Literal["template", "flame", "smplx"] = "template"
+    """The project's own template, or the user's licensed FLAME / SMPL-X files."""
+    path: str | None = None
+    """Folder of the licensed model files; not needed for ``template``."""
+
+
+class CameraSpec(_Model):
+    """Ranges of the portrait framing sampler."""
+
+    focal_mm: tuple[float, float] = (35.0, 105.0)
+    """35 mm equivalent focal length, drawn log-uniformly."""
+    head_height: tuple[float, float] = (0.45, 0.65)
+    """Chin to crown as a fraction of the image height."""
+    yaw_deg: float = pydantic.Field(25.0, ge=0, le=180)
+    """Camera azimuth about the head, standard deviation, degrees."""
+    handheld: float = pydantic.Field(1.0, ge=0)
+    """Amplitude of the handheld motion; 0 is a tripod."""
+
+
+class LightingChoice(_Model):
+    """Where lightings are drawn from."""
+
+    sources: tuple[str, ...] = ("bundled", "procedural")
+    """Source names of the lighting library: ``bundled``, ``procedural``, ``polyhaven``, or a folder of maps."""
+    split: Literal["train", "val", "test", "all"] = "train"
+    """HDRIs are split once, by map; a job draws from one part."""
+    real_fraction: float = pydantic.Field(0.5, ge=0, le=1)
+    """Fraction of lightings made from photographed HDRIs, where the sources hold any."""
+    dynamic_fraction: float = pydantic.Field(0.5, ge=0, le=1)
+    """Fraction of lightings that change over the clip (rotation, cross-fade, moving key...)."""
+    height: int = pydantic.Field(128, ge=8, le=2048)
+    """Rows of the rendered and stored environment maps; columns are twice that."""
+
+
+class ClipSpec(_Model):
+    """Everything that decides a clip's pixels. Its id is a hash of this, of the asset hashes in it and of the code version."""
+
+    index: int = pydantic.Field(ge=0)
+    """Number of the clip in its job."""
+    seeds: Seeds
+    """One seed a stream."""
+    frames: int = pydantic.Field(8, ge=1, le=100_000)
+    """Frames in the clip."""
+    fps: float = pydantic.Field(24.0, gt=0, le=1000)
+    """Frames a second."""
+    width: int = pydantic.Field(192, ge=16, le=8192)
+    """Image width, pixels."""
+    height: int = pydantic.Field(192, ge=16, le=8192)
+    """Image height, pixels."""
+    samples: int = pydantic.Field(32, ge=1, le=1 << 20)
+    """Samples a pixel of each beauty image."""
+    lobes: bool = True
+    """Whether diffuse and specular parts are kept beside rgb."""
+    renderer: Literal["mitsuba"] = "mitsuba"
+    """Renderer backend."""
+    variant: str = "auto"
+    """Renderer variant; ``auto`` takes the fastest that starts. Part of the id once resolved: variants differ in noise."""
+    head: HeadSpec = HeadSpec()
+    """Family of heads."""
+    head_hash: str = ""
+    """Digest of the head model's files, filled in by the planner."""
+    camera: CameraSpec = CameraSpec()
+    """Framing sampler."""
+    lightings: tuple[SequenceSpec, ...] = pydantic.Field(min_length=1)
+    """The light of each version of the clip, with the hashes of the maps they use."""
+    envmap_height: int = pydantic.Field(128, ge=8, le=2048)
+    """Rows of the rendered environment maps."""
+    split_hdri: Literal["train", "val", "test", "all"] = "train"
+    """The part of the lighting library that the maps were drawn from."""
+    map_folders: tuple[str, ...] = ()
+    """Folders of the user's own maps. Not part of the id: the digests in ``lightings`` are."""
+
+    @property
+    def clip_id(self) -> str:
+        """20 hex digits of BLAKE2b over the resolved specification and the code version; local paths do not count."""
+        resolved = self.model_dump(mode="json", exclude={"map_folders": True, "head": {"path"}})
+        content = json.dumps([CODE_VERSION, resolved], sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(content.encode(), digest_size=10).hexdigest()
+
+
+class JobSpec(_Model):
+    """A dataset to render: what a user writes in YAML."""
+
+    output: str = "out/dataset"
+    """Dataset folder, or any fsspec URL (``s3://bucket/path``)."""
+    seed: int = pydantic.Field(0, ge=0)
+    """The only number that randomness starts from."""
+    clips: int = pydantic.Field(8, ge=1)
+    """How many clips, each with an identity, motion and camera of its own."""
+    frames: int = pydantic.Field(8, ge=1, le=100_000)
+    """Frames a clip."""
+    fps: float = pydantic.Field(24.0, gt=0, le=1000)
+    """Frames a second."""
+    lightings: int = pydantic.Field(16, ge=1, le=999)
+    """Lightings a clip."""
+    width: int = pydantic.Field(192, ge=16, le=8192)
+    """Image width, pixels."""
+    height: int = pydantic.Field(192, ge=16, le=8192)
+    """Image height, pixels."""
+    samples: int = pydantic.Field(32, ge=1, le=1 << 20)
+    """Samples a pixel of each beauty image."""
+    samples_scalar: int | None = None
+    """Samples where only the slow scalar variant starts; a quarter of ``samples`` if not given."""
+    lobes: bool = True
+    """Keep diffuse and specular parts."""
+    renderer: Literal["mitsuba"] = "mitsuba"
+    """Renderer backend."""
+    variant: str = "auto"
+    """Renderer variant, or ``auto`` for the fastest that starts."""
+    head: HeadSpec = HeadSpec()
+    """Family of heads."""
+    camera: CameraSpec = CameraSpec()
+    """Framing sampler."""
+    lighting: LightingChoice = LightingChoice()
+    """Where lightings come from."""
+    name: str = pydantic.Field("", max_length=80)
+    """What to call the job in the index."""
+    shard_mb: int = pydantic.Field(512, ge=1, le=4096)
+    """Target size of a tar shard, MiB."""
+
+
+def parse_job(data: Any, where: str = "job") -> JobSpec:
+    """A validated job from plain YAML or JSON data; one-line SpecError naming the field, its value and the rule."""
+    if not isinstance(data, dict):
+        raise SpecError(f"{where}: got {type(data).__name__}, expected a mapping of fields such as 'clips: 8'")
+    try:
+        return JobSpec.model_validate(data)
+    except pydantic.ValidationError as error:
+        raise SpecError(f"{where}: {describe_validation(error, JobSpec)}") from error
+
+
+def describe_validation(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -> str:
+    """The first problem of a pydantic error as one line: field, what it got, what it may be."""
+    problem = error.errors()[0]
+    field = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown field {field!r}; known fields: {', '.join(model.model_fields)}"
+    rest = len(error.errors()) - 1
+    more = f" (and {rest} more)" if rest else ""
+    return f"field {field!r} is {problem['input']!r}: {problem['msg']}{more}"
+
+
+def load_job(path: str | Path, **overrides: Any) -> JobSpec:
+    """Read a job from a YAML file; ``overrides`` that are not None replace top-level fields."""
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise SpecError(f"{path}: no such job file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        raise SpecError(f"{path}: not valid YAML{line}: {getattr(error, 'problem', error)}") from error
+    if isinstance(data, dict):
+        data |= {key: value for key, value in overrides.items() if value is not None}
+    return parse_job(data or dict(overrides), str(path))

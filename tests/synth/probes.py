@@ -1,0 +1,58 @@
+"""Spheres and boxes as subjects: shapes whose shading is known in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synth.camera.camera import Camera, look_at
+from synth.lighting.envmap import EnvMap
+from synth.lighting.sphere import directions
+from synth.scene import Material, MeshPart, Subject
+
+AXES = {"+X": (1, 0, 0), "-X": (-1, 0, 0), "+Y": (0, 1, 0), "-Y": (0, -1, 0), "+Z": (0, 0, 1), "-Z": (0, 0, -1)}
+
+
+def sphere_subject(material: Material, radius: float = 0.1, frames: int = 1, step=(0.0, 0.0, 0.0),
+                   rows: int = 48) -> Subject:
+    """A UV sphere at the origin that moves by ``step`` metres a frame; u goes right and v up, seen from +Z."""
+    theta = np.linspace(0, np.pi, rows + 1)
+    phi = np.linspace(-np.pi, np.pi, 2 * rows + 1)
+    t, p = np.meshgrid(theta, phi, indexing="ij")
+    points = radius * np.stack([np.sin(t) * np.sin(p), np.cos(t), np.sin(t) * np.cos(p)], axis=-1).reshape(-1, 3)
+    uv = np.stack([p / (2 * np.pi) + 0.5, 1 - t / np.pi], axis=-1).reshape(-1, 2)
+    index = np.arange(points.shape[0]).reshape(rows + 1, 2 * rows + 1)
+    a, b, c, d = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
+    lower, upper = np.stack([a, b, c], -1)[:-1].reshape(-1, 3), np.stack([a, c, d], -1)[1:].reshape(-1, 3)
+    # Pole and seam rows repeat a vertex in space: weld them, as a head model does, so that normals agree.
+    _, first, weld = np.unique(np.round(points, 9), axis=0, return_index=True, return_inverse=True)
+    part = MeshPart("sphere", weld.astype(np.int32).ravel(), np.concatenate([lower, upper]).astype(np.int32),
+                    uv.astype(np.float32), "surface")
+    moved = points[first][None] + np.arange(frames)[:, None, None] * np.asarray(step, np.float64)
+    return Subject((part,), {"surface": material}, moved.astype(np.float32), "CC0-1.0", "0" * 20)
+
+
+def front_camera(width: int = 64, distance: float = 0.6) -> Camera:
+    """On the +Z axis, looking at the origin."""
+    return Camera(look_at(np.array([0, 0, distance]), np.zeros(3)), 85.0, width, width)
+
+
+def camera_at(axis, width: int = 64, distance: float = 0.6) -> Camera:
+    """On ``axis``, looking at the origin (nudged off the poles, where 'up' is undefined)."""
+    position = np.asarray(axis, np.float64) * distance + (1e-4 if abs(axis[1]) else 0)
+    return Camera(look_at(position, np.zeros(3)), 85.0, width, width)
+
+
+def spot(axis, height: int = 32, cosine: float = 0.97, radiance: float = 20.0) -> EnvMap:
+    """A disc of light in the direction ``axis``, black elsewhere."""
+    towards = directions(height) @ np.asarray(axis, np.float64)
+    return EnvMap((radiance * (towards > cosine))[..., None].repeat(3, -1).astype(np.float32))
+
+
+def uniform(height: int = 32, radiance: float = 1.0) -> EnvMap:
+    """The white furnace."""
+    return EnvMap(np.full((height, 2 * height, 3), radiance, np.float32))
+
+
+def matte(albedo=0.5) -> Material:
+    """As near to Lambert as the principled model comes: no gloss at all."""
+    return Material(np.full(3, albedo, np.float32), roughness=1.0, specular=0.0)
