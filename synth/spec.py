@@ -74,8 +74,8 @@ class ClipSpec(_Model):
     """Image width, pixels."""
     height: int = pydantic.Field(192, ge=16, le=8192)
     """Image height, pixels."""
-    samples: int = pydantic.Field(32, ge=1, le=1 << 20)
-    """Samples a pixel of each beauty image."""
+    samples: int = pydantic.Field(36, ge=1, le=1 << 20)
+    """Samples a pixel of each beauty image; a square number is stratified best."""
     lobes: bool = True
     """Whether diffuse and specular parts are kept beside rgb."""
     renderer: Literal["mitsuba"] = "mitsuba"
@@ -94,13 +94,13 @@ class ClipSpec(_Model):
     """Rows of the rendered environment maps."""
     split_hdri: Literal["train", "val", "test", "all"] = "train"
     """The part of the lighting library that the maps were drawn from."""
-    map_folders: tuple[str, ...] = ()
-    """Folders of the user's own maps. Not part of the id: the digests in ``lightings`` are."""
+    sources: tuple[str, ...] = ("bundled", "procedural")
+    """Where the maps of ``lightings`` are found. Not part of the id: their digests are."""
 
     @property
     def clip_id(self) -> str:
         """20 hex digits of BLAKE2b over the resolved specification and the code version; local paths do not count."""
-        resolved = self.model_dump(mode="json", exclude={"map_folders": True, "head": {"path"}})
+        resolved = self.model_dump(mode="json", exclude={"sources": True, "head": {"path"}})
         content = json.dumps([CODE_VERSION, resolved], sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(content.encode(), digest_size=10).hexdigest()
 
@@ -124,8 +124,8 @@ class JobSpec(_Model):
     """Image width, pixels."""
     height: int = pydantic.Field(192, ge=16, le=8192)
     """Image height, pixels."""
-    samples: int = pydantic.Field(32, ge=1, le=1 << 20)
-    """Samples a pixel of each beauty image."""
+    samples: int = pydantic.Field(36, ge=1, le=1 << 20)
+    """Samples a pixel of each beauty image; a square number is stratified best."""
     samples_scalar: int | None = None
     """Samples where only the slow scalar variant starts; a quarter of ``samples`` if not given."""
     lobes: bool = True

@@ -179,3 +179,15 @@ def test_one_scene_serves_many_subjects(renderer):
     cold = render(renderer, b, [spot((0, 1, 0))])[0].channels
     for name in warm:
         np.testing.assert_array_equal(warm[name], cold[name], err_msg=name)
+
+
+def test_large_pictures_are_rendered_in_strips(renderer, monkeypatch):
+    from synth.renderers.mitsuba import path
+
+    if renderer.variant.startswith("scalar"):
+        pytest.skip("the scalar variant renders in blocks of its own")
+    whole = render(renderer, sphere_subject(matte()), [spot((1, 0, 0))], samples=64)[0].channels["rgb.000"]
+    monkeypatch.setattr(path, "MAX_LANES", 64 * 64 * 7)
+    strips = render(renderer, sphere_subject(matte()), [spot((1, 0, 0))], samples=64)[0].channels["rgb.000"]
+    assert strips.shape == whole.shape and abs(strips.mean() / whole.mean() - 1) < 0.01
+    assert np.corrcoef(strips.ravel(), whole.ravel())[0, 1] > 0.99

@@ -110,11 +110,19 @@ def render(scene: mi.Scene, sensor: mi.Sensor, twins: mi.UInt32, samples: int, s
            rr_depth: int) -> tuple[np.ndarray, np.ndarray]:
     """Foreground radiance and its specular part, two (H, W, 3) float32 arrays; box filter, ``samples`` a pixel."""
     width, height = sensor.film().size()
+    samples = _samples_taken(sensor, samples)
     rows = max(1, min(height, MAX_LANES // (width * samples)))
     strips = [_render_rows(scene, sensor, twins, samples, seed + top, max_depth, rr_depth, top, min(rows, height - top))
               for top in range(0, height, rows)]
-    both = np.concatenate(strips, axis=1)
+    both = np.concatenate(strips)
     return np.ascontiguousarray(both[..., :3]), np.ascontiguousarray(both[..., 3:])
+
+
+def _samples_taken(sensor: mi.Sensor, samples: int) -> int:
+    """Samples a pixel after the sampler has rounded them up to a grid it can stratify."""
+    sampler = sensor.sampler().clone()
+    sampler.set_sample_count(samples)
+    return sampler.sample_count()
 
 
 def _render_rows(scene, sensor, twins, samples, seed, max_depth, rr_depth, top, rows) -> np.ndarray:

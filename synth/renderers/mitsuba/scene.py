@@ -141,7 +141,8 @@ class PortraitScene:
         grey = np.ones((envmap_height, 2 * envmap_height, 3), np.float32)
         scene = {
             "type": "scene",
-            "beauty": sensor({"type": "independent"}),
+            # Against independent samples: 2.6 times less error at 36 a pixel for 11 % more time (docs/notes.md).
+            "beauty": sensor({"type": "multijitter"}),
             "centre": sensor({"type": "stratified", "sample_count": 1, "jitter": False}),
             "environment": {"type": "envmap", "bitmap": mi.Bitmap(environment_texture(grey)[:, 1:-1])},
         }
