@@ -1,0 +1,1 @@
+"""Procedural lighting families, one file each; :mod:`synth.lighting.procedural` lists them."""
