@@ -1,0 +1,36 @@
+# From a bare clone with Python 3.11 and no root: `make demo`, `make test`. Everything lands in .venv and out/.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOB ?= ray_jobs/jobs/demo.yaml
+BENCH ?= overhead scaling dataset
+
+.PHONY: help install demo test lint bench llvm clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## create .venv and install (instant when nothing changed)
+
+$(STAMP): pyproject.toml .ci/install .ci/fetch-libraries
+	@.ci/install $(VENV)
+	@touch $@
+
+demo: $(STAMP) ## render the demo dataset through Ray; prints where dataset, contact sheet and videos are
+	@$(BIN)/pixelcube render $(JOB)
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(STAMP) ## check style
+	@$(BIN)/ruff check .
+
+bench: $(STAMP) ## run the benchmarks; the last line of each is a JSON object
+	@set -e; for name in $(BENCH); do $(BIN)/python -m tests.bench.$$name; done
+
+llvm: ## fetch a good LLVM into .venv without root (Debian, Ubuntu): Mitsuba's fast CPU variant
+	@.ci/fetch-libraries $(VENV)
+
+clean: ## remove .venv; rendered datasets in out/ stay
+	rm -rf $(VENV)

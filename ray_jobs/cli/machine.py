@@ -1,0 +1,81 @@
+"""Facts about the machine that decide how fast it renders: cores, memory, GPU, disk, home."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psutil
+
+
+def usable_cores() -> float:
+    """Cores that this process may use: its affinity, or a container's quota where that is less."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return min(affinity, int(quota) / int(period))
+    except (OSError, ValueError):  # not Linux, cgroup v1, or no quota ("max")
+        return affinity
+
+
+def memory_bytes() -> int:
+    """Memory that this process may use: the machine's, or a container's limit where that is less."""
+    total = psutil.virtual_memory().total
+    try:
+        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):
+        return total
+
+
+def cpu_model() -> str:
+    """Marketing name of the processor."""
+    try:
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        match = None
+    return match.group(1) if match else platform.processor() or platform.machine()
+
+
+def gpus() -> list[str]:
+    """One line a GPU (name, memory, driver) as nvidia-smi tells; empty without one."""
+    if not shutil.which("nvidia-smi"):
+        return []
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        run = subprocess.run(query, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in run.stdout.splitlines() if line.strip()] if run.returncode == 0 else []
+
+
+def library_loads(name: str) -> bool:
+    """Whether the dynamic linker can load a shared library such as ``libcuda.so.1``."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+def writable(folder: Path) -> bool:
+    """Whether a file can be made in ``folder``, or in the nearest one above it that exists."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def h264_encoder() -> str | None:
+    """The H.264 encoder inside PyAV's own FFmpeg, best first."""
+    import av
+
+    return next((name for name in ("libx264", "libopenh264") if name in av.codecs_available), None)

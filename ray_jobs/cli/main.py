@@ -1,0 +1,199 @@
+"""The ``pixelcube`` command: what each sub-command takes. Their work is imported only when one is run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from assets.errors import PixelCubeError
+
+_DESCRIPTION = """Renders relightable portrait video: one face, motion and camera under any light, in linear radiance.
+
+First steps: 'pixelcube doctor' says what this machine can do, 'pixelcube render ray_jobs/jobs/demo.yaml' renders a
+small dataset, 'pixelcube inspect out/demo' shows it. Any command takes --help, and --debug for an error's traceback."""
+
+Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Doctor:
+    """Say what this machine can render with, and what would make it faster.
+
+    Each renderer variant is started for real, in a process of its own. Ends with 0 if anything can be rendered."""
+
+    json: bool = False
+    """Print one JSON object instead of tables."""
+
+    def execute(self) -> int:
+        """Exit status."""
+        from ray_jobs.cli import doctor
+
+        return doctor.main(self.json)
+
+
+@dataclasses.dataclass(frozen=True)
+class Render:
+    """Render the dataset that a job file describes, through Ray on this machine or on a cluster; then inspect it.
+
+    Running it again does nothing twice: finished clips are kept, missing ones are rendered."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspect:
+    """Show a dataset: a table of its clips, a contact sheet (inspect/index.html) and a video per clip (inspect/*.mp4).
+
+    Pictures go through the clip's own exposure and the sRGB curve; none is brightened on its own."""
+
+    dataset: Annotated[str, tyro.conf.arg(metavar="DATASET"), tyro.conf.Positional]
+    """Dataset folder or fsspec URL."""
+    clip: Text = None
+    """Only the clip whose id starts with this."""
+    output: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Where to write; 'inspect' inside a local dataset if not given."""
+    video: bool = True
+    """Write a video per clip."""
+
+    def execute(self) -> int:
+        """Exit status."""
+        from ray_jobs.cli import inspect
+
+        return inspect.main(self.dataset, self.clip, self.output, self.video)
+
+
+@dataclasses.dataclass(frozen=True)
+class Validate:
+    """Read every byte of a dataset and compare it with its index: sizes, hashes, channels, values.
+
+    Ends with 1 and the list of problems if there is any."""
+
+    dataset: Annotated[str, tyro.conf.arg(metavar="DATASET"), tyro.conf.Positional]
+    """Dataset folder or fsspec URL."""
+
+    def execute(self) -> int:
+        """Exit status."""
+        from ray_jobs.cli import validate
+
+        return validate.main(self.dataset)
+
+
+@dataclasses.dataclass(frozen=True)
+class AssetsList:
+    """List the lightings that can be used offline, each with its id, licence and split."""
+
+    source: Text = None
+    """Only this source: bundled, procedural, polyhaven, or a folder of maps."""
+    split: Literal["train", "val", "test"] | None = None
+    """Only this split. HDRIs are split by map, never by rotation."""
+    search: Text = None
+    """Only maps with these words in their id, title or tags."""
+    limit: int = 20
+    """Rows to print; 0 for all."""
+    json: bool = False
+    """Print every match as one JSON object a line instead of tables."""
+
+    def execute(self) -> int:
+        """Exit status."""
+        from ray_jobs.cli import assets
+
+        return assets.list_lightings(self.source, self.split, self.search, self.limit, self.json)
+
+
+@dataclasses.dataclass(frozen=True)
+class AssetsFetch:
+    """Download CC0 environment maps from Poly Haven into the offline cache; takes up where it stopped.
+
+    Example: pixelcube assets fetch --count 20 --category outdoor"""
+
+    slugs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]"), tyro.conf.Positional] = ()
+    """Names of maps, for example kloofendal_43d_clear."""
+    count: int = 0
+    """Take this many of the catalogue that are not here yet."""
+    category: Text = None
+    """Only maps of this Poly Haven category, for example outdoor, indoor, studio or night."""
+    resolution: Literal["1k", "2k", "4k"] = "1k"
+    """Size of the maps; 1k is 1024x512."""
+    api: Annotated[str, tyro.conf.arg(metavar="URL")] = "https://api.polyhaven.com"
+    """Address of the catalogue."""
+
+    def execute(self) -> int:
+        """Exit status."""
+        from ray_jobs.cli import assets
+
+        return assets.fetch(self.slugs, self.count, self.category, self.resolution, self.api)
+
+
+@dataclasses.dataclass(frozen=True)
+class AssetsVerify:
+    """Check environment maps: that each can be read, is what it claims to be and has the digest that was recorded.
+
+    Ends with 1 and the list of problems if there is any."""
+
+    folder: Annotated[Path | None, tyro.conf.arg(metavar="[FOLDER]"), tyro.conf.Positional] = None
+    """A folder of .hdr, .exr and .npy maps; the bundled maps and the offline cache if not given."""
+
+    def execute(self) -> int:
+        """Exit status."""
+        from ray_jobs.cli import assets
+
+        return assets.verify(self.folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class Assets:
+    """List, fetch and check environment maps."""
+
+    action: tyro.conf.OmitSubcommandPrefixes[
+        Annotated[AssetsList, tyro.conf.subcommand("list")]
+        | Annotated[AssetsFetch, tyro.conf.subcommand("fetch")]
+        | Annotated[AssetsVerify, tyro.conf.subcommand("verify")]
+    ]
+
+    def execute(self) -> int:
+        """Exit status."""
+        return self.action.execute()
+
+
+def _render(arguments: Sequence[str]) -> type:
+    """The render command. Its options are the driver's, whose import the help of other commands need not wait for."""
+    if arguments[:1] != ["render"]:
+        return Render
+    from ray_jobs.cli import render
+
+    return render.Render
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Exit status: 0 all is well, 1 problems were found, 2 an error, 130 interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    commands = Doctor | _render(arguments) | Inspect | Validate | Assets
+    command = tyro.cli(commands, prog="pixelcube", description=_DESCRIPTION, args=arguments or ["--help"])
+    try:
+        return command.execute()
+    except KeyboardInterrupt:
+        print("pixelcube: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`head`) has left: no more output, not even by the interpreter's closing flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        message = " ".join(str(error).split())
+        if not isinstance(error, PixelCubeError):
+            message = f"unexpected {type(error).__name__}: {message} (run with --debug for the traceback)"
+        print(f"pixelcube: {message}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
