@@ -19,7 +19,7 @@ class Material:
     """A Disney-principled surface: a diffuse base under a dielectric gloss, optionally with a clear coat."""
 
     albedo: np.ndarray
-    """Diffuse reflectance, scene-linear Rec.709 in [0, 1]: (H, W, 3) float32 texture or (3,) constant. Row 0 is v = 1."""
+    """Diffuse reflectance, linear Rec.709 in [0, 1]: (H, W, 3) float32 texture (row 0 is v = 1) or (3,) constant."""
     roughness: np.ndarray | float = 0.5
     """Disney roughness in [0, 1]: (H, W) float32 texture or a number."""
     specular: float = 0.5

@@ -60,7 +60,7 @@ class LightingChoice(_Model):
 
 
 class ClipSpec(_Model):
-    """Everything that decides a clip's pixels. Its id is a hash of this, of the asset hashes in it and of the code version."""
+    """Everything that decides a clip's pixels; its id is a hash of this (with asset digests) and the code version."""
 
     index: int = pydantic.Field(ge=0)
     """Number of the clip in its job."""
@@ -80,8 +80,8 @@ class ClipSpec(_Model):
     """Whether diffuse and specular parts are kept beside rgb."""
     renderer: Literal["mitsuba"] = "mitsuba"
     """Renderer backend."""
-    variant: str = "auto"
-    """Renderer variant; ``auto`` takes the fastest that starts. Part of the id once resolved: variants differ in noise."""
+    variant: str
+    """Renderer variant, already chosen by the planner. Part of the id: variants differ in noise."""
     head: HeadSpec = HeadSpec()
     """Family of heads."""
     head_hash: str = ""

@@ -230,7 +230,7 @@ class PortraitScene:
         return np.array(image)[..., -1].astype(np.float32)
 
     def gbuffer(self) -> dict[str, np.ndarray]:
-        """At the pixel centres: position, normal, albedo (H, W, 3), prim and part (H, W) int32, part -1 off the head."""
+        """Pixel centres: position, normal, albedo (H, W, 3); prim and part (H, W) int32, part -1 off the head."""
         image = np.array(mi.render(self.scene, sensor=1, integrator=self._gbuffer, spp=1, seed=0))
         names = [name.split(".")[0] for name in self._gbuffer.aov_names()]
         image = image[..., -len(names):]

@@ -1,0 +1,131 @@
+"""From a job to clips, and from a clip's specification to its files: plain functions that a laptop can call."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assets.errors import AssetError
+from synth.appearance.appearance import sample_appearance
+from synth.camera.camera import Camera
+from synth.camera.film import meter
+from synth.camera.framing import sample_cameras
+from synth.dataset.writer import ClipInfo, write_clip
+from synth.heads.model import HeadModel, head_extent, load_head
+from synth.lighting.envmap import EnvMap
+from synth.lighting.library import SOURCES, LightingLibrary, split_of
+from synth.lighting.sequence import render_sequence, sample_sequence
+from synth.motion.generate import sample_performance
+from synth.renderers import make_renderer
+from synth.renderers.variants import choose_variant
+from synth.scene import Renderer, Subject
+from synth.seeds import Seeds
+from synth.spec import ClipSpec, HeadSpec, JobSpec
+
+
+@functools.lru_cache(maxsize=4)
+def open_library(sources: tuple[str, ...]) -> LightingLibrary:
+    """The maps of some sources; listed once a process."""
+    return LightingLibrary(sources)
+
+
+def effective_samples(job: JobSpec, variant: str) -> int:
+    """Samples a pixel: the job's, or fewer where only the slow scalar variant starts."""
+    if not variant.startswith("scalar"):
+        return job.samples
+    return job.samples_scalar or max(4, job.samples // 4)
+
+
+def plan(job: JobSpec) -> list[ClipSpec]:
+    """Every clip of a job, resolved: the same job gives the same clip ids on any number of workers."""
+    variant = choose_variant(job.variant)
+    head = open_head(job.head)
+    sources = tuple(source if source in SOURCES else str(Path(source).resolve()) for source in job.lighting.sources)
+    library = open_library(sources)
+    shared = {
+        name: getattr(job, name)
+        for name in ("frames", "fps", "width", "height", "lobes", "renderer", "head", "camera")
+    }
+    clips = []
+    for index in range(job.clips):
+        seeds = Seeds.for_clip(job.seed, index)
+        lightings = tuple(
+            sample_sequence(seeds.rng("light", "sequence", number), library, sources, job.lighting.split,
+                            job.lighting.real_fraction, job.lighting.dynamic_fraction, number)
+            for number in range(job.lightings)
+        )
+        clips.append(ClipSpec(index=index, seeds=seeds, samples=effective_samples(job, variant), variant=variant,
+                              head_hash=head.source_hash, lightings=lightings, envmap_height=job.lighting.height,
+                              split_hdri=job.lighting.split, sources=sources, **shared))
+    return clips
+
+
+@functools.lru_cache(maxsize=4)
+def open_head(spec: HeadSpec) -> HeadModel:
+    """The head model of a family, loaded once a process."""
+    return load_head(spec.family, spec.path)
+
+
+@functools.lru_cache(maxsize=1)
+def open_renderer(name: str, variant: str) -> Renderer:
+    """The renderer of this process: it keeps its scene and its compiled kernels from clip to clip."""
+    return make_renderer(name, variant)
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedClip:
+    """Everything that a renderer needs for one clip."""
+
+    subject: Subject
+    """The person, performing."""
+    cameras: list[Camera]
+    """One a frame."""
+    lightings: list[list[EnvMap]]
+    """``lightings[l][t]``: the map of lighting l at frame t."""
+    exposure_ev: tuple[float, ...]
+    """For each lighting, the stops that an incident-light meter at the head would ask for, constant over the clip."""
+
+
+def prepare_clip(spec: ClipSpec) -> PreparedClip:
+    """Pose the head, place the camera and make the maps, each from its own seed stream."""
+    head = open_head(spec.head)
+    if spec.head_hash and head.source_hash != spec.head_hash:
+        raise AssetError(f"head {spec.head.family}: files have digest {head.source_hash}, the clip was planned with "
+                         f"{spec.head_hash}")
+    identity = head.sample_identity(spec.seeds.rng("identity"))
+    performance = sample_performance(spec.seeds.rng("motion"), spec.frames, spec.fps)
+    vertices = head.animate(identity, performance)
+    subject = Subject(head.parts, sample_appearance(spec.seeds.rng("appearance"), head), vertices, head.licence,
+                      head.source_hash)
+    bottom, top = head_extent(head, identity)
+    cameras = sample_cameras(spec.seeds.rng("camera"), spec.camera, np.array([0.0, (bottom + top) / 2, 0.0]),
+                             top - bottom, spec.width, spec.height, spec.frames, spec.fps)
+    library = open_library(spec.sources)
+    lightings = [render_sequence(lighting, library, spec.frames, spec.fps, spec.envmap_height)
+                 for lighting in spec.lightings]
+    return PreparedClip(subject, cameras, lightings, tuple(_metered(maps, cameras) for maps in lightings))
+
+
+def _metered(maps: Sequence[EnvMap], cameras: Sequence[Camera]) -> float:
+    """One exposure for a whole lighting, as a camera with locked exposure has: the mean irradiance of its frames."""
+    readings = {id(light): light.irradiance(camera.camera_to_world[:3, 2])
+                for light, camera in zip(maps, cameras, strict=True)}
+    return meter(np.mean([readings[id(light)] for light in maps], axis=0))
+
+
+def render_clip(spec: ClipSpec, url: str, job: str = "") -> dict[str, Any]:
+    """Render one clip and stage it in the dataset at ``url``; returns its index row. Safe to repeat and to kill."""
+    clip = prepare_clip(spec)
+    renderer = open_renderer(spec.renderer, spec.variant)
+    frames = renderer.render(clip.subject, clip.cameras, clip.lightings, samples=spec.samples, seed=spec.seeds.light,
+                             lobes=spec.lobes)
+    identity = f"{spec.head.family}/{spec.seeds.identity:016x}"
+    info = ClipInfo(domain=renderer.domain, renderer=renderer.describe(), identity=identity,
+                    split_identity=split_of(identity), split_hdri=spec.split_hdri,
+                    head_licence=clip.subject.licence, job=job, exposure_ev=clip.exposure_ev)
+    return write_clip(url, spec, frames, info)
