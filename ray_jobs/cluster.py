@@ -1,0 +1,103 @@
+"""Reaching Ray: the cluster this machine belongs to, or a private one on loopback that lives as long as the job."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from assets.errors import RenderError
+
+_OBJECT_STORE_BYTES = 100 * 2**20
+"""Only specifications and manifest rows travel through Ray, never pixels."""
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use (fewer than the machine has, in a container or under taskset)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def connected(address: str = "auto", cpus: int | None = None) -> Iterator[str]:
+    """A Ray to work in: joins ``address``, or starts a local one; yields what it is, in words.
+
+    ``auto`` is RAY_ADDRESS, else the cluster that ``ray start`` or ``ray up`` made on this machine, else ``local``.
+    A Ray that this process already uses is left as it was found.
+    """
+    found = _find(address)
+    if "ray" not in sys.modules:  # Ray reads its variables once, when it is imported
+        _prepare_environment(private=found is None)
+    import ray
+
+    if ray.is_initialized():
+        yield "the Ray in use"
+    elif found is None:
+        with _local(cpus or usable_cpus()) as words:
+            yield words
+    else:
+        try:
+            ray.init(address=found, log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise RenderError(f"address: no Ray answers at {found!r} ({_first_line(error)}); "
+                              "start one with 'ray start --head', or use --address local") from error
+        try:
+            yield f"the Ray at {found}"
+        finally:
+            ray.shutdown()
+
+
+def _prepare_environment(private: bool) -> None:
+    """No usage statistics; a private Ray listens on loopback only, for those who hold a token of this run."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if not private:
+        return
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # despite its name: bind 127.0.0.1, not 0.0.0.0
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+def _find(address: str) -> str | None:
+    """What to give ray.init, or None to start a local Ray."""
+    if address == "local":
+        return None
+    if address != "auto":
+        return address
+    if os.environ.get("RAY_ADDRESS"):
+        return os.environ["RAY_ADDRESS"]
+    # ray.init(address="auto") would also join a private Ray that another program happens to run: read what
+    # 'ray start' left instead.
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    current = Path(folder, "ray", "ray_current_cluster")
+    try:
+        return current.read_text().strip() or None
+    except OSError:
+        return None
+
+
+@contextlib.contextmanager
+def _local(cpus: int) -> Iterator[str]:
+    import ray
+
+    # Ray puts Unix sockets below this folder, and their paths may not pass 107 bytes.
+    parent = tempfile.gettempdir() if len(tempfile.gettempdir()) < 30 else "/tmp"
+    folder = tempfile.mkdtemp(prefix="pc-ray-", dir=parent)
+    try:
+        ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
+                 object_store_memory=_OBJECT_STORE_BYTES, _node_ip_address="127.0.0.1", _temp_dir=folder)
+    except Exception as error:
+        raise RenderError(f"address: a local Ray does not start: {_first_line(error)} (logs in {folder})") from error
+    try:
+        yield f"a local Ray with {cpus} CPU{'s' if cpus != 1 else ''}"
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,59 @@
+"""``pixelcube render``: what reaches the driver, and what is said and shown around it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ray_jobs.cli import inspect, render
+from ray_jobs.cli.main import main
+from ray_jobs.driver import JobReport
+from synth.spec import JobSpec
+
+
+@pytest.fixture
+def driver(monkeypatch):
+    """Stands in for the driver and for inspect; returns what they were called with."""
+    calls = {"inspected": [], "interrupted": False, "quarantined": ()}
+
+    def run_job(job, options):
+        calls.update(job=job, options=options)
+        return JobReport(output=job.output, job_file="job.yaml", total=job.clips, present=1, rendered=job.clips - 1,
+                         quarantined=calls["quarantined"], images=8, seconds=1.0, crash_rate=0.0, cost=None,
+                         packed=True, interrupted=calls["interrupted"])
+
+    monkeypatch.setattr(render, "run_job", run_job)
+    monkeypatch.setattr(inspect, "main", calls["inspected"].append)
+    return calls
+
+
+def test_options_replace_fields_of_the_job(tmp_path, driver, capsys):
+    job = tmp_path / "job.yaml"
+    job.write_text("clips: 5\nframes: 3\noutput: somewhere\n")
+    assert main(["render", str(job), "--clips", "2", "--workers", "1"]) == 0
+    assert (driver["job"].clips, driver["job"].frames, driver["job"].output) == (2, 3, "somewhere")
+    assert driver["options"].workers == 1
+    assert driver["inspected"] == ["somewhere"]
+    assert "2 of 2 clips in somewhere" in capsys.readouterr().out
+
+
+def test_no_inspect(driver):
+    assert main(["render", "--no-inspect"]) == 0
+    assert driver["inspected"] == []
+
+
+def test_exit_status_is_the_reports(driver):
+    driver["quarantined"] = ("aa",)
+    assert main(["render"]) == 1
+    driver["interrupted"] = True
+    assert main(["render"]) == 130
+    assert len(driver["inspected"]) == 1, "nothing is inspected after an interrupt"
+
+
+def test_slow_variant_is_announced(monkeypatch):
+    job = JobSpec(samples=64)
+    monkeypatch.setattr(render, "choose_variant", lambda wanted: "scalar_rgb")
+    text = render.announcement(job)
+    assert "scalar_rgb, 16 samples" in text and "64 asked for" in text and "doctor" in text
+    assert render.announcement(job.model_copy(update={"samples_scalar": 5})).startswith("rendering with scalar_rgb, 5 ")
+    monkeypatch.setattr(render, "choose_variant", lambda wanted: "llvm_ad_rgb")
+    assert render.announcement(job) == "rendering with llvm_ad_rgb, 64 samples a pixel"

@@ -1,0 +1,124 @@
+"""From a job to a dataset with the real head, the real lights and the real renderer, at the smallest useful size."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from synth.dataset.pack import pack
+from synth.dataset.reader import Dataset
+from synth.generate import open_library, open_renderer, plan, prepare_clip, render_clip
+from synth.lighting.envmap import EnvMap
+from synth.seeds import derive_seed
+from synth.spec import JobSpec
+
+GEOMETRY = ("alpha", "albedo", "normal", "depth", "position", "flow")
+
+
+@pytest.fixture(scope="module")
+def job():
+    lighting = {"height": 32, "real_fraction": 0.5, "dynamic_fraction": 1.0}
+    return JobSpec(seed=11, clips=2, frames=2, lightings=2, width=48, height=48, samples=16, lighting=lighting)
+
+
+@pytest.fixture(scope="module")
+def specs(job):
+    return plan(job)
+
+
+@pytest.fixture(scope="module")
+def dataset(specs, tmp_path_factory):
+    url = str(tmp_path_factory.mktemp("dataset"))
+    rows = [render_clip(spec, url) for spec in specs]
+    pack(url)
+    return Dataset.open(url), rows
+
+
+def with_seed(spec, **streams):
+    return spec.model_copy(update={"seeds": dataclasses.replace(spec.seeds, **streams)})
+
+
+def test_a_plan_repeats_and_its_clips_differ(job, specs):
+    assert [spec.clip_id for spec in plan(job)] == [spec.clip_id for spec in specs]
+    longer = plan(job.model_copy(update={"clips": 3}))
+    assert [spec.clip_id for spec in longer[:2]] == [spec.clip_id for spec in specs], "more clips change none"
+    assert len({spec.clip_id for spec in longer}) == 3
+    other = plan(job.model_copy(update={"seed": 12}))
+    assert not {spec.clip_id for spec in other} & {spec.clip_id for spec in longer}
+
+
+def test_where_files_lie_does_not_change_the_id(specs):
+    moved = specs[0].model_copy(update={"sources": ("bundled", "procedural", "/elsewhere")})
+    assert moved.clip_id == specs[0].clip_id
+    assert specs[0].model_copy(update={"samples": 17}).clip_id != specs[0].clip_id
+
+
+def test_a_job_draws_its_maps_from_one_split(job):
+    for split in ("train", "val", "test"):
+        change = {"lighting": job.lighting.model_copy(update={"split": split}), "clips": 4}
+        for spec in plan(job.model_copy(update=change)):
+            for lighting in spec.lightings:
+                assert {open_library(spec.sources)[ref.id].split for ref in lighting.maps} == {split}
+
+
+def test_the_light_seed_leaves_everything_else_identical(specs):
+    spec = specs[0]
+    relit = with_seed(spec, light=derive_seed(spec.seeds.light, "other"))
+    one, other = prepare_clip(spec), prepare_clip(relit)
+    np.testing.assert_array_equal(one.subject.vertices, other.subject.vertices)
+    for name, material in one.subject.materials.items():
+        np.testing.assert_array_equal(material.albedo, other.subject.materials[name].albedo, err_msg=name)
+    renderer = open_renderer(spec.renderer, spec.variant)
+    frames = [list(renderer.render(clip.subject, clip.cameras, lights, samples=4, seed=clip_spec.seeds.light))
+              for clip, lights, clip_spec in ((one, one.lightings, spec), (other, other.lightings[::-1], relit))]
+    for a, b in zip(*frames, strict=True):
+        for name in GEOMETRY:
+            np.testing.assert_array_equal(a.channels[name], b.channels[name], err_msg=name)
+        assert not np.array_equal(a.channels["rgb.000"], b.channels["rgb.000"])
+
+
+@pytest.mark.parametrize("stream,changed", [("identity", "vertices"), ("motion", "vertices"), ("camera", "cameras"),
+                                            ("appearance", "albedo")])
+def test_each_stream_moves_its_own_part_alone(specs, stream, changed):
+    spec = specs[0]
+    before, after = (prepare_clip(s) for s in (spec, with_seed(spec, **{stream: 999})))
+
+    def parts(clip):
+        skin = max(clip.subject.materials.values(), key=lambda material: np.size(material.albedo))
+        return {"vertices": clip.subject.vertices, "albedo": np.asarray(skin.albedo),
+                "cameras": np.stack([camera.camera_to_world for camera in clip.cameras]),
+                "light": np.stack([light.data for maps in clip.lightings for light in maps])}
+
+    differing = {name for name, array in parts(before).items() if not np.array_equal(array, parts(after)[name])}
+    # A longer face is framed from further away: the camera may follow the identity, never the other way round.
+    assert changed in differing and differing - {"cameras" if stream == "identity" else changed} <= {changed}
+
+
+def test_the_stored_maps_are_the_light_of_the_stored_images(specs, dataset):
+    """The clip rendered again, lit by nothing but what the dataset holds, is the stored clip."""
+    spec, clip = specs[0], dataset[0].clip(specs[0].clip_id)
+    prepared = prepare_clip(spec)
+    lights = [[EnvMap(clip.envmap(number, t)) for t in range(spec.frames)] for number in range(len(spec.lightings))]
+    cameras = [clip.camera(t) for t in range(spec.frames)]
+    renderer = open_renderer(spec.renderer, spec.variant)
+    for frame in renderer.render(prepared.subject, cameras, lights, samples=spec.samples, seed=spec.seeds.light):
+        for name, image in frame.channels.items():
+            stored = clip.read(frame.index, name)
+            tolerance = {"rtol": 1e-3, "atol": 1e-6} if stored.dtype == np.float32 else {}
+            np.testing.assert_allclose(stored, image, **tolerance, err_msg=name)
+
+
+def test_same_seed_same_pixels_in_a_second_dataset(specs, dataset, tmp_path):
+    rows = [render_clip(spec, str(tmp_path)) for spec in reversed(specs)]
+    assert {row["clip_id"]: row["pixel_hash"] for row in rows} == {row["clip_id"]: row["pixel_hash"]
+                                                                  for row in dataset[1]}
+
+
+def test_there_is_a_head_in_the_picture(dataset):
+    clip = dataset[0].clips()[0]
+    alpha, albedo = clip.read(0, "alpha"), clip.read(0, "albedo")
+    assert 0.1 < alpha.mean() < 0.8 and alpha[:2].max() == 0
+    skin = albedo[albedo.any(-1)]
+    assert 0.01 <= np.median(skin) <= 0.9
+    assert clip.read(0, "flow").any() and clip.row["nonfinite"] == 0
+    assert all(abs(ev) < 15 for ev in clip.metadata()["exposure_ev"])
