@@ -1,0 +1,82 @@
+"""Where on the head each texel lies: painting happens in head space, so that it needs no UV layout to be drawn for."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
+
+from synth.heads.model import HeadModel
+from synth.heads.template_sculpt import EYE_CENTRE
+
+
+@functools.lru_cache(maxsize=8)
+def positions(head: HeadModel, part: str, size: int) -> np.ndarray:
+    """(size, size, 3) float32 canonical head position of each texel, mm, row 0 at v = 1. Gaps: the nearest one's."""
+    mesh = next(mesh for mesh in head.parts if mesh.name == part)
+    image = _rasterise(mesh.uv, mesh.faces, canonical(head)[mesh.vertex_map], size)
+    image.flags.writeable = False  # callers share it
+    return image
+
+
+def canonical(head: HeadModel) -> np.ndarray:
+    """(N, 3) float32 neutral vertices in the template's millimetres: eyes brought to where the template has them."""
+    balls = [head.neutral[part.vertex_map] for part in head.parts if part.name in ("left_eye", "right_eye")]
+    if head.family == "template" or len(balls) < 2:
+        return head.neutral * 1000
+    eyes = [0.5 * (ball.min(axis=0) + ball.max(axis=0)) for ball in balls]
+    scale = 2 * EYE_CENTRE[0] / np.linalg.norm(eyes[0] - eyes[1])
+    return ((head.neutral - np.mean(eyes, axis=0)) * scale + EYE_CENTRE * (0, 1, 1)).astype(np.float32)
+
+
+def _rasterise(uv: np.ndarray, faces: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
+    """Interpolate vertex values (V, C) over the UV square; texels outside every face take the nearest covered one's."""
+    pixel = np.stack([uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5], axis=1)
+    corner = pixel[faces].astype(np.float64)
+    low = np.maximum(np.ceil(corner.min(axis=1) - 1e-6), 0).astype(int)
+    extent = np.minimum(np.floor(corner.max(axis=1) + 1e-6), size - 1).astype(int) - low + 1
+    a, b, c = corner[:, 0], corner[:, 1], corner[:, 2]
+    area = np.cross(b - a, c - a)
+    image = np.zeros((size, size, values.shape[1]), np.float32)
+    covered = np.zeros((size, size), bool)
+    longest = extent.max(axis=1)
+    usable = (extent.min(axis=1) > 0) & (np.abs(area) > 1e-12)
+    for cap in (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096):
+        chosen = np.flatnonzero(usable & (longest <= cap) & (longest > cap // 2))
+        if cap == 1:
+            chosen = np.flatnonzero(usable & (longest == 1))
+        for batch in np.array_split(chosen, max(1, len(chosen) * cap * cap // 4_000_000)):
+            grid = np.stack(np.meshgrid(np.arange(cap), np.arange(cap), indexing="xy"), axis=2).reshape(-1, 2)
+            at = low[batch][:, None] + grid
+            q = at - a[batch][:, None]
+            wb = np.cross(q, (c - a)[batch][:, None]) / area[batch][:, None]
+            wc = np.cross((b - a)[batch][:, None], q) / area[batch][:, None]
+            inside = (wb >= -1e-6) & (wc >= -1e-6) & (wb + wc <= 1 + 1e-6) & (at < size).all(axis=2)
+            which, where = np.nonzero(inside)
+            w = np.stack([1 - wb - wc, wb, wc], axis=2)[which, where]
+            col, row = at[which, where].T
+            image[row, col] = np.einsum("kc,kcd->kd", w, values[faces[batch[which]]])
+            covered[row, col] = True
+    if not covered.all() and covered.any():
+        rows, cols = distance_transform_edt(~covered, return_distances=False, return_indices=True)
+        image = image[rows, cols]
+    return image
+
+
+def noise(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
+    """(size, size) float32 smooth noise of unit variance whose features are ``scale`` texels across. Tiles."""
+    coarse = max(1, int(scale / 4))
+    small = gaussian_filter(rng.standard_normal((-(-size // coarse),) * 2, np.float32), scale / coarse, mode="wrap")
+    if coarse > 1:
+        at = np.arange(size, dtype=np.float32) / coarse
+        small = map_coordinates(small, np.meshgrid(at, at, indexing="ij"), order=1, mode="grid-wrap")
+    return (small / max(small.std(), 1e-9)).astype(np.float32)
+
+
+def normals_from_height(height: np.ndarray, strength: float) -> np.ndarray:
+    """(H, W, 3) float32 tangent-space unit normals of a height map, x along +u, y along +v (rows run down)."""
+    dx = 0.5 * (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1)) * strength
+    dy = 0.5 * (np.roll(height, 1, axis=0) - np.roll(height, -1, axis=0)) * strength
+    normal = np.stack([-dx, -dy, np.ones_like(height)], axis=2)
+    return (normal / np.linalg.norm(normal, axis=2, keepdims=True)).astype(np.float32)

@@ -1,0 +1,128 @@
+"""The template as a FLAME model: skinning weights, joints and bases, and the file that keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+
+from synth.heads.template import FLIP, GROUPS, Geometry, build_geometry
+from synth.heads.template_expression import EXPRESSIONS, expression_basis
+from synth.heads.template_identity import SHAPES, identity_basis
+from synth.heads.template_sculpt import CHEILION, EYE_CENTRE, lip_coordinates, mouth_line, smoothstep
+
+JOINTS = ("global", "neck", "jaw", "left_eye", "right_eye")
+"""FLAME's joints, in FLAME's order."""
+PARENTS = (-1, 0, 1, 1, 1)
+JOINT_POSITIONS = np.array([
+    (0, -165, -28), (0, -72, -18), (0, -10, 10), EYE_CENTRE, EYE_CENTRE * FLIP,
+], float)
+"""(5, 3) mm: base of the neck, atlas, axis of the mandible's condyles, eyes."""
+SHAPE_COLUMNS, EXPRESSION_COLUMNS = 300, 100
+"""Columns of FLAME's ``shapedirs``: shapes first, then expressions. Those without a name in our tables are zero."""
+
+
+def template_hash() -> str:
+    """BLAKE2b hex digest (20 digits) of the code that makes the template."""
+    digest = hashlib.blake2b(digest_size=10)
+    for path in sorted(Path(__file__).parent.glob("template*.py")):
+        digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
+def build_template() -> dict[str, np.ndarray]:
+    """The template in FLAME's layout, metres, with UVs and parts beside it. Deterministic; takes a few seconds.
+
+    ``v_template`` (N, 3), ``f`` (F, 3), ``shapedirs`` (N, 3, 400), ``posedirs`` (N, 3, 36) of zeros, ``J_regressor``
+    (5, N), ``kintree_table`` (2, 5), ``weights`` (N, 5), as in FLAME's own files; and ``uv`` (N, 2), ``mirror`` (N,),
+    ``part_names``, ``part_of_face`` (F,), which FLAME keeps in other files or doesn't have.
+    """
+    geometry = build_geometry()
+    vertices = 0.5 * (geometry.vertices + geometry.vertices[geometry.mirror] * FLIP)
+    expression, upper_lids = expression_basis(geometry)
+    identity = identity_basis(geometry, upper_lids)
+    shapedirs = np.zeros((len(vertices), 3, SHAPE_COLUMNS + EXPRESSION_COLUMNS), np.float32)
+    shapedirs[:, :, : len(SHAPES)] = identity / 1000
+    shapedirs[:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + len(EXPRESSIONS)] = expression / 1000
+    names, counts = list(geometry.parts), [len(faces) for faces in geometry.parts.values()]
+    return {
+        "v_template": (vertices / 1000).astype(np.float32),
+        "f": np.concatenate([geometry.parts[name] for name in names]).astype(np.uint32),
+        "shapedirs": shapedirs,
+        "posedirs": np.zeros((len(vertices), 3, 9 * (len(JOINTS) - 1)), np.float32),
+        "J_regressor": _joint_regressor(geometry, vertices).astype(np.float32),
+        "kintree_table": np.array([PARENTS, range(len(JOINTS))], np.int64),
+        "weights": _weights(geometry).astype(np.float32),
+        "uv": geometry.uv.astype(np.float32),
+        "mirror": geometry.mirror,
+        "part_names": np.array(names),
+        "part_of_face": np.repeat(np.arange(len(names)), counts).astype(np.uint8),
+    }
+
+
+def write_template(path: Path) -> None:
+    """Write the template to ``path`` as a compressed ``.npz``, whole or not at all."""
+    from assets.files import atomic_write
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **build_template())
+    with atomic_write(path, size=buffer.getbuffer().nbytes) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def _weights(geometry: Geometry) -> np.ndarray:
+    """(N, 5) skinning weights, rows sum to 1."""
+    v = geometry.vertices
+    x, y, z = v.T
+    head = smoothstep(-172, -112, y + 0.35 * np.clip(z, -60, 40))
+    jaw = _jaw_weight(v)
+    known = ~np.isnan(geometry.jaw_share)
+    jaw[known] = geometry.jaw_share[known]
+    jaw[np.isin(geometry.group, [GROUPS.index(name) for name in ("ear", "hair", "lid_lining", "lashes")])] = 0
+    # The two lips meet on the slit: each keeps its own side, and the corner goes half-way.
+    upper, lower = geometry.skin.upper_lip, geometry.skin.lower_lip
+    s = np.abs(v[upper, 0]) / CHEILION[0]
+    jaw[upper], jaw[lower] = _corner_share(s), 1 - _corner_share(s)
+    weights = np.zeros((len(v), 5))
+    weights[:, 2] = jaw * head
+    weights[:, 1] = (1 - jaw) * head
+    weights[:, 0] = 1 - head
+    for joint, name in ((3, "left_eye"), (4, "right_eye")):
+        rows = geometry.group == GROUPS.index(name)
+        weights[rows] = np.eye(5)[joint]
+    return weights
+
+
+def _jaw_weight(v: np.ndarray) -> np.ndarray:
+    """Share (N,) of the mandible in how the skin of the lower face moves."""
+    x, y, z = v.T
+    s, _ = lip_coordinates(v)
+    # The line between the jaws runs along the lips' contact and on to below the ear. Across it the share steps from 0
+    # to 1 at the middle of the mouth, and passes through a half, ever more gently, from the mouth's corner on.
+    beyond = np.clip((np.abs(x) - CHEILION[0]) / 30, 0, 1)
+    over = y - mouth_line(np.minimum(np.abs(x), CHEILION[0])) - 24 * beyond
+    mix = _corner_share(s) * np.exp(-((over / (9 + 17 * beyond)) ** 2))
+    low = np.where(over > 0, mix, 1 - mix)
+    return low * smoothstep(8, 48, z) * smoothstep(-142, -112, y)
+
+
+def _corner_share(s: np.ndarray) -> np.ndarray:
+    """How much a lip follows the other jaw at s of the way to the mouth's corner: makes an open mouth an oval."""
+    return 0.5 * np.clip(s, 0, 1) ** 2.4
+
+
+def _joint_regressor(geometry: Geometry, vertices: np.ndarray) -> np.ndarray:
+    """(5, N): each joint as the smallest affine combination of the vertices that carry it. Rows sum to 1."""
+    skin = geometry.group == GROUPS.index("skin")
+    sets = [
+        skin & (np.abs(vertices[:, 1] + 165) < 12), skin & (np.abs(vertices[:, 1] + 72) < 14),
+        skin & (np.linalg.norm(np.abs(vertices) * (1, 0, 0) + vertices * (0, 1, 1) - (68, -10, 10), axis=1) < 16),
+        geometry.group == GROUPS.index("left_eye"), geometry.group == GROUPS.index("right_eye"),
+    ]
+    regressor = np.zeros((5, len(vertices)))
+    for row, (joint, chosen) in enumerate(zip(JOINT_POSITIONS, sets, strict=True)):
+        system = np.concatenate([vertices[chosen].T, np.ones((1, chosen.sum()))])
+        regressor[row, chosen] = np.linalg.lstsq(system, np.append(joint, 1.0), rcond=None)[0]
+    return regressor
