@@ -151,3 +151,4 @@ def activate(variant: str) -> None:
         raise RenderError(f"variant: this process already uses {current}, cannot change to {variant}")
     if current is None:
         mitsuba.set_variant(variant)
+        mitsuba.set_log_level(mitsuba.LogLevel.Error)  # samplers warn at every picture that they rounded a count up

@@ -106,15 +106,20 @@ def trace(scene: mi.Scene, sampler: mi.Sampler, ray: mi.Ray3f, twins: mi.UInt32,
     return radiance, specular
 
 
-def render(scene: mi.Scene, sensor: mi.Sensor, twins: mi.UInt32, samples: int, seed: int, max_depth: int,
-           rr_depth: int) -> tuple[np.ndarray, np.ndarray]:
-    """Foreground radiance and its specular part, two (H, W, 3) float32 arrays; box filter, ``samples`` a pixel."""
-    width, height = sensor.film().size()
+def render(scene: mi.Scene, sensor: mi.Sensor, twins: mi.UInt32, covered: np.ndarray, samples: int, seed: int,
+           max_depth: int, rr_depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """Foreground radiance and its specular part, two (H, W, 3) float32 arrays; box filter, ``samples`` a pixel.
+
+    ``covered`` (H, W) bool: the pixels to trace; the others, where nothing but environment is seen, are black.
+    """
+    height, width = covered.shape
     samples = _samples_taken(sensor, samples)
-    rows = max(1, min(height, MAX_LANES // (width * samples)))
-    strips = [_render_rows(scene, sensor, twins, samples, seed + top, max_depth, rr_depth, top, min(rows, height - top))
-              for top in range(0, height, rows)]
-    both = np.concatenate(strips)
+    pixels = np.flatnonzero(covered).astype(np.uint32)
+    both = np.zeros((height * width, 6), np.float32)
+    for first in range(0, len(pixels), max(1, MAX_LANES // samples)):
+        chunk = pixels[first:first + max(1, MAX_LANES // samples)]
+        both[chunk] = _trace_pixels(scene, sensor, twins, chunk, samples, seed + first, max_depth, rr_depth)
+    both = both.reshape(height, width, 6)
     return np.ascontiguousarray(both[..., :3]), np.ascontiguousarray(both[..., 3:])
 
 
@@ -125,23 +130,24 @@ def _samples_taken(sensor: mi.Sensor, samples: int) -> int:
     return sampler.sample_count()
 
 
-def _render_rows(scene, sensor, twins, samples, seed, max_depth, rr_depth, top, rows) -> np.ndarray:
-    """One strip of the picture as (rows, W, 6): radiance, specular part."""
+def _trace_pixels(scene, sensor, twins, pixels, samples, seed, max_depth, rr_depth) -> np.ndarray:
+    """(P, 6): mean radiance and specular part of P pixels, given by their row-major indices."""
     width, height = sensor.film().size()
     sampler = sensor.sampler().clone()
     sampler.set_sample_count(samples)
     sampler.set_samples_per_wavefront(samples)
-    lanes = width * rows * samples
+    lanes = len(pixels) * samples
     sampler.seed(seed, lanes)
-    # Opaque numbers keep strips and sample counts from becoming literals, each of which would compile a new kernel.
-    pixel = dr.arange(mi.UInt32, lanes) // dr.opaque(mi.UInt32, samples)
+    # Opaque numbers keep sizes and sample counts from becoming literals, each of which would compile a new kernel.
+    place = dr.arange(mi.UInt32, lanes) // dr.opaque(mi.UInt32, samples)
+    pixel = dr.gather(mi.UInt32, mi.UInt32(pixels), place)
     row = pixel // dr.opaque(mi.UInt32, width)
     column = pixel - row * dr.opaque(mi.UInt32, width)
-    corner = mi.Vector2f(mi.Float(column), mi.Float(row + dr.opaque(mi.UInt32, top)))
-    position = (corner + sampler.next_2d()) / mi.Vector2f(dr.opaque(mi.Float, width), dr.opaque(mi.Float, height))
-    ray, _ = sensor.sample_ray(mi.Float(0), mi.Float(0.5), mi.Point2f(position), mi.Point2f(0.5))
+    position = mi.Point2f(mi.Float(column), mi.Float(row)) + sampler.next_2d()
+    position /= mi.Vector2f(dr.opaque(mi.Float, width), dr.opaque(mi.Float, height))
+    ray, _ = sensor.sample_ray(mi.Float(0), mi.Float(0.5), position, mi.Point2f(0.5))
     pair = trace(scene, sampler, ray, twins, max_depth, rr_depth)
     dr.eval(pair)  # one kernel; block_sum would evaluate each component by tracing everything again
     sums = [dr.block_sum(component, samples) for value in pair for component in value]
     dr.eval(sums)
-    return np.stack([np.array(total) for total in sums], axis=-1).reshape(rows, width, 6) / np.float32(samples)
+    return np.stack([np.array(total) for total in sums], axis=-1) / np.float32(samples)

@@ -87,7 +87,7 @@ def geometry(scene, parts, vertices: np.ndarray, camera: Camera, next_vertices: 
     length = np.linalg.norm(normal, axis=-1, keepdims=True)
     _, depth = camera.project(position)
     return {
-        "alpha": scene.coverage(),
+        "alpha": scene.coverage,
         "albedo": np.where(inside[..., None], buffer["albedo"], 0).astype(np.float32),
         "normal": (normal / np.where(length > 0, length, 1)).astype(np.float32),
         "depth": np.where(inside, depth, 0).astype(np.float32),

@@ -67,7 +67,13 @@ def _bsdf(material: Material, gloss_only: bool = False) -> dict:
     }
     if material.normal_map is not None:
         bsdf = {"type": "normalmap", "normalmap": texture(material.normal_map / 2 + 0.5), "nested": bsdf}
-    return bsdf
+    return {"type": "twosided", "nested": bsdf}  # lashes, ears and hair shells show their backs
+
+
+def _prefixes(params: mi.SceneParameters) -> tuple[str, str]:
+    """Where a material's normal map and its principled parameters stand among the wrappers around them."""
+    nested = next(key for key in params.keys() if key.endswith("base_color.data")).removesuffix("base_color.data")
+    return nested.removesuffix("nested_bsdf."), nested
 
 
 def _mesh(part: MeshPart, bsdf: mi.BSDF) -> mi.Mesh:
@@ -159,15 +165,15 @@ class PortraitScene:
         self.materials = dict(materials)
 
     def _write_material(self, params: mi.SceneParameters, material: Material, albedo: np.ndarray) -> None:
-        nested = "nested_bsdf." if "nested_bsdf.specular" in params else ""
+        outer, nested = _prefixes(params)
         params[nested + "base_color.data"] = mi.TensorXf(_texels(albedo))
         params[nested + "roughness.data"] = mi.TensorXf(_texels(material.roughness))
         params[nested + "specular"] = float(material.specular)
         if nested + "clearcoat.value" in params:
             params[nested + "clearcoat.value"] = float(material.clearcoat)
             params[nested + "clearcoat_gloss.value"] = float(material.clearcoat_gloss)
-        if nested:
-            params["normalmap.data"] = mi.TensorXf(_texels(material.normal_map / 2 + 0.5))
+        if outer + "normalmap.data" in params:
+            params[outer + "normalmap.data"] = mi.TensorXf(_texels(material.normal_map / 2 + 0.5))
         params.update()
 
     def set_frame(self, vertices: np.ndarray, camera: Camera) -> None:
@@ -181,6 +187,7 @@ class PortraitScene:
         for part in self.parts:
             self._params[f"{part.name}.vertex_normals"] = normals[part.vertex_map].ravel()
         self._params.update()
+        self._alpha = self._render_coverage()
 
     def _set_camera(self, camera: Camera) -> None:
         # Mitsuba's camera looks along +z with x to the left; ours along -z with x to the right.
@@ -198,8 +205,8 @@ class PortraitScene:
     def beauty(self, samples: int, seed: int, lobes: bool) -> tuple[np.ndarray, np.ndarray | None]:
         """Foreground radiance (H, W, 3) float32 and, with ``lobes``, its specular part."""
         if self.vectorised:
-            rgb, specular = path.render(self.scene, self.scene.sensors()[0], self._twin_table, samples, seed,
-                                        MAX_DEPTH, RR_DEPTH)
+            rgb, specular = path.render(self.scene, self.scene.sensors()[0], self._twin_table, self._alpha > 0, samples,
+                                        seed, MAX_DEPTH, RR_DEPTH)
             return rgb, specular if lobes else None
         rgb = self._render_path(samples, seed)
         if not lobes:
@@ -218,14 +225,19 @@ class PortraitScene:
     def _set_gloss(self, on: bool) -> None:
         for name, params in self._bsdfs.items():
             material = self.materials[name]
-            nested = "nested_bsdf." if "nested_bsdf.specular" in params else ""
+            _, nested = _prefixes(params)
             params[nested + "specular"] = float(material.specular) if on else _MATTE_SPECULAR
             if nested + "clearcoat.value" in params:
                 params[nested + "clearcoat.value"] = float(material.clearcoat) if on else 0.0
             params.update()
 
+    @property
     def coverage(self) -> np.ndarray:
-        """Anti-aliased coverage (H, W) float32 in [0, 1]; counts, so exact whatever the order of summation."""
+        """Anti-aliased coverage (H, W) float32 in [0, 1]."""
+        return self._alpha
+
+    def _render_coverage(self) -> np.ndarray:
+        # Samples are counted, so the film's sum is exact whatever the order of its additions.
         image = mi.render(self.scene, sensor=0, integrator=self._coverage, spp=_ALPHA_SAMPLES, seed=0)
         return np.array(image)[..., -1].astype(np.float32)
 
