@@ -61,13 +61,13 @@ def cores_used(pool, specs: list[ClipSpec]) -> tuple[float, float]:
 def main() -> None:
     """Measure, then print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--clips", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     from synth.generate import plan
 
-    job = JobSpec(clips=arguments.clips + 1, frames=4, lightings=4, width=96, height=96, samples=16, samples_scalar=2,
-                  seed=7, lighting=LightingChoice(height=32))
+    job = JobSpec(clips=arguments.clips + 1, frames=4, lightings=8, width=128, height=128, samples=16, samples_scalar=2,
+                  seed=7, lighting=LightingChoice(height=64))
     *specs, warm_up = plan(job)
     seconds, cores = {1: [], 2: []}, {1: [], 2: []}
     with tempfile.TemporaryDirectory() as folder, connected("local", cpus=3):
