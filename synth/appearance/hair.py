@@ -14,25 +14,24 @@ from synth.scene import Material
 
 def paint_hair(rng: np.random.Generator, head: HeadModel, colour: np.ndarray, skin: np.ndarray, size: int) -> Material:
     """The hair's material: strands as albedo and as a normal map. Skin shows between the roots at the hairline."""
-    at = (np.arange(size) + 0.5) / size - 0.5
+    at = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
     u, v = np.meshgrid(at, -at)
     radius, turn = np.hypot(u, v), np.arctan2(v, u)
     warp = 0.10 * texels.noise(rng, size, size / 9) + 0.025 * texels.noise(rng, size, size / 30)
     strands = 0.65 * _strands(rng, turn + warp, radius, 1400) + 0.5 * _strands(rng, turn + warp, radius, 420)
     locks = _strands(rng, turn + 1.3 * warp, radius, 70)
     tone = np.exp(0.34 * strands + 0.12 * locks - 0.08)
-    albedo = colour * tone[..., None]
+    albedo = np.float32(colour) * tone[..., None]
     if any(part.name == "hair" for part in head.parts):
         place = texels.positions(head, "hair", size)
-        over = hairline(place.reshape(-1, 3)).reshape(size, size)
+        over = hairline(place.reshape(-1, 3)).astype(np.float32).reshape(size, size)
         front = smoothstep(-14, -4, place[..., 1]) * smoothstep(8, 22, place[..., 2])
         bare = smoothstep(3.5, -0.5, over + 2.2 * strands + 1.0 * locks) * front
         albedo += 0.9 * bare[..., None] * (skin - albedo)
-    albedo = np.clip(albedo, 0.01, 0.9)
     height = (strands + 0.5 * locks) * np.clip(radius / 0.05, 0, 1)
     return Material(
-        albedo=albedo.astype(np.float32), roughness=np.clip(0.52 + 0.05 * strands, 0.25, 0.7).astype(np.float32),
-        specular=0.28, normal_map=texels.normals_from_height(height.astype(np.float32), 0.42),
+        albedo=np.clip(albedo, 0.01, 0.9), roughness=np.clip(0.52 + 0.05 * strands, 0.25, 0.7),
+        specular=0.28, normal_map=texels.normals_from_height(height, 0.42),
     )
 
 
@@ -40,4 +39,5 @@ def _strands(rng: np.random.Generator, turn: np.ndarray, radius: np.ndarray, cou
     """Unit noise with ``count`` strands around the crown that slowly change along their length."""
     table = gaussian_filter1d(rng.standard_normal((48, count)), 3.0, axis=0, mode="wrap")
     table /= table.std()
-    return map_coordinates(table, [radius * 80, (turn / (2 * np.pi) + 0.5) * count], order=1, mode="grid-wrap")
+    at = [radius * 80, (turn / (2 * np.pi) + 0.5) * count]
+    return map_coordinates(table, at, output=np.float32, order=1, mode="grid-wrap")

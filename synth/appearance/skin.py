@@ -20,9 +20,9 @@ class Complexion:
     """What colours one face."""
 
     tone: np.ndarray
-    """(3,) reflectance of the skin."""
+    """(3,) float32 reflectance of the skin."""
     hair: np.ndarray
-    """(3,) colour of hair and brows."""
+    """(3,) float32 colour of hair and brows."""
     flush: float
     """Strength of the red of cheeks, nose and ears, 0 to 1.5."""
     shadows: float
@@ -46,7 +46,7 @@ class Complexion:
 def sample_complexion(rng: np.random.Generator, tone: np.ndarray, hair: np.ndarray) -> Complexion:
     """A complexion around a skin tone and a hair colour."""
     return Complexion(
-        tone, hair, flush=rng.uniform(0.4, 1.2), shadows=rng.uniform(0.4, 1.2),
+        np.float32(tone), np.float32(hair), flush=rng.uniform(0.4, 1.2), shadows=rng.uniform(0.4, 1.2),
         beard=float(rng.choice([0.0, rng.uniform(0.25, 1.0)], p=[0.6, 0.4])),
         freckles=float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.8, 0.2])), lips=rng.uniform(0.6, 1.3),
         brow_thickness=rng.uniform(0.85, 1.5), brow_density=rng.uniform(0.7, 1.3), oil=rng.uniform(0.2, 1.0),
@@ -62,7 +62,7 @@ def paint_skin(rng: np.random.Generator, head: HeadModel, look: Complexion, size
     scales = (size / 14, size / 60, size / 200, size / 800)
     noises = [texels.noise(rng, size, scale).ravel() * fade for scale in scales]
     lips, brow = _lip_mask(point), _brows(rng, point, look)
-    albedo = look.tone.astype(np.float32) * (1 + 0.035 * noises[0] + 0.02 * noises[1])[:, None]
+    albedo = look.tone * (1 + 0.035 * noises[0] + 0.02 * noises[1])[:, None]
     albedo = _flush(albedo, point, look, noises)
     albedo = _eyes(albedo, point, look)
     albedo = _freckles(rng, albedo, point, look, size)
@@ -70,17 +70,17 @@ def paint_skin(rng: np.random.Generator, head: HeadModel, look: Complexion, size
     albedo = _lips(albedo, look, lips, noises)
     albedo = _roots(albedo, point, look, noises)
     albedo += 0.92 * brow[:, None] * (look.hair * 0.8 - albedo)
-    albedo *= 1 - _cavities(point)[:, None] * np.array([0.72, 0.85, 0.85])
+    albedo *= 1 - _cavities(point)[:, None] * np.float32([0.72, 0.85, 0.85])
 
     zone = _near(point, (0, 40, 96), (26, 30, 30)) + _near(point, (0, -25, 112), (13, 26, 18))
     zone = np.clip(zone + 0.6 * _near(point, (0, -98, 97), (14, 10, 14)), 0, 1)
     roughness = 0.57 - 0.13 * look.oil * zone - 0.14 * lips + 0.08 * brow + 0.03 * noises[2] + 0.025 * noises[1]
     pores = (texels.noise(rng, size, size / 700) - texels.noise(rng, size, size / 300)).ravel() * fade
     wrinkles = np.sin(5.5 * point[:, 0] + 1.2 * noises[1]) * lips  # lips are creased from top to bottom
-    height = (0.055 * pores * (1 - 0.6 * lips) + 0.05 * wrinkles).reshape(size, size).astype(np.float32)
+    height = (0.055 * pores * (1 - 0.6 * lips) + 0.05 * wrinkles).reshape(size, size)
     return Material(
-        albedo=np.clip(albedo, 0.01, 0.9).reshape(size, size, 3).astype(np.float32),
-        roughness=np.clip(roughness, 0.25, 0.8).reshape(size, size).astype(np.float32),
+        albedo=np.clip(albedo, 0.01, 0.9).reshape(size, size, 3),
+        roughness=np.clip(roughness, 0.25, 0.8).reshape(size, size),
         specular=0.35, normal_map=texels.normals_from_height(height, 1.6),
     )
 
@@ -88,7 +88,7 @@ def paint_skin(rng: np.random.Generator, head: HeadModel, look: Complexion, size
 def _lips(albedo: np.ndarray, look: Complexion, lips: np.ndarray, noises: list[np.ndarray]) -> np.ndarray:
     """The red of the lips, which dark skin shows less."""
     darkness = np.clip(1 - look.tone.mean() / 0.35, 0, 1)
-    colour = look.tone * (1 - look.lips * (np.array([0.20, 0.52, 0.44]) * (1 - 0.45 * darkness)))
+    colour = look.tone * (1 - look.lips * (np.float32([0.20, 0.52, 0.44]) * (1 - 0.45 * darkness)))
     return albedo + (lips * 0.92)[:, None] * (colour * (1 + 0.06 * noises[1])[:, None] - albedo)
 
 
@@ -115,7 +115,7 @@ def _flush(albedo: np.ndarray, point: np.ndarray, look: Complexion, noises: list
     red += 0.4 * _near(point, (0, -98, 96), (16, 12, 18)) + 0.3 * _near(point, (30, 5, 88), (18, 9, 16))
     red = np.clip(red * look.flush * (1 + 0.25 * noises[1]), 0, 1.4)
     pale = _near(point, (0, 45, 96), (40, 30, 40))
-    tint = (1 - red[:, None] * np.array([0.0, 0.15, 0.12])) * (1 + 0.03 * pale[:, None] * np.array([0.4, 1, 0.6]))
+    tint = (1 - red[:, None] * np.float32([0.0, 0.15, 0.12])) * (1 + 0.03 * pale[:, None] * np.float32([0.4, 1, 0.6]))
     return albedo * tint
 
 
@@ -124,14 +124,14 @@ def _eyes(albedo: np.ndarray, point: np.ndarray, look: Complexion) -> np.ndarray
     under = _near(point, (25, -10, 84), (12, 5, 14)) + 0.7 * _near(point, (17, 2, 85), (5, 9, 10))
     upper = _near(point, (32, 7, 86), (15, 5.5, 14))
     shade = np.clip(look.shadows * (0.75 * under + 0.55 * upper), 0, 1.3)[:, None]
-    albedo = albedo * (1 - shade * np.array([0.17, 0.24, 0.20]))
-    mirrored = np.abs(point) * (1, 0, 0) + point * (0, 1, 1)
-    radius = np.linalg.norm(mirrored - EYE_CENTRE, axis=1)
+    albedo = albedo * (1 - shade * np.float32([0.17, 0.24, 0.20]))
+    x = np.abs(point[:, 0])
+    radius = np.sqrt(sum(np.square(axis - EYE_CENTRE[k]) for k, axis in enumerate((x, point[:, 1], point[:, 2]))))
     front = point[:, 2] > EYE_CENTRE[2] - 1
-    margin = smoothstep(LID_OUTER - 0.25, LID_OUTER - 0.9, radius) * front * (np.abs(mirrored[:, 0] - 31.5) < 16)
+    margin = smoothstep(LID_OUTER - 0.25, LID_OUTER - 0.9, radius) * front * (np.abs(x - EYE_CENTRE[0]) < 16)
     corner = _near(point, (18.2, -1.2, 84), (3.2, 2.6, 6))
     pink = np.clip(margin + 0.8 * corner, 0, 1)[:, None]
-    return albedo + 0.6 * pink * (look.tone ** 0.8 * np.array([0.85, 0.42, 0.36]) - albedo)
+    return albedo + 0.6 * pink * (look.tone ** 0.8 * np.float32([0.85, 0.42, 0.36]) - albedo)
 
 
 def _freckles(
@@ -142,7 +142,7 @@ def _freckles(
     spots = texels.noise(rng, size, size / 420).ravel()
     where = _near(point, (22, -22, 90), (26, 17, 40)) + 0.4 * _near(point, (10, 35, 96), (40, 26, 40))
     mask = look.freckles * np.clip(where, 0, 1) * smoothstep(1.5, 2.2, spots)
-    return albedo * (1 - mask[:, None] * np.array([0.32, 0.48, 0.56]))
+    return albedo * (1 - mask[:, None] * np.float32([0.32, 0.48, 0.56]))
 
 
 def _beard(
@@ -150,16 +150,17 @@ def _beard(
 ) -> np.ndarray:
     """The shadow that a shaved beard leaves."""
     x, y, z = np.abs(point[:, 0]), point[:, 1], point[:, 2]
-    edge = np.interp(x, [0, 9, 20, 30, 38, 50, 60], [-49, -48, -53, -66, -66, -48, -20]) + 0.8 * noises[1]
+    edge = np.interp(x, [0, 9, 20, 30, 38, 50, 60], [-49, -48, -53, -66, -66, -48, -20]).astype(np.float32)
+    edge += 0.8 * noises[1]
     mask = smoothstep(4, -9, y - edge) * smoothstep(-142, -116, y) * smoothstep(-8, 14, z) * (1 - lips)
     mask *= 1 - 0.5 * _near(point, (12, -84, 92), (9, 5, 12))
     stubble = np.clip(0.8 + 0.3 * noises[3], 0, 1.4)
-    shadow = look.hair * 0.6 + 0.25 * look.tone * (0.8, 0.95, 1.05)
+    shadow = look.hair * 0.6 + 0.25 * look.tone * np.float32([0.8, 0.95, 1.05])
     return albedo + (0.36 * look.beard * mask * stubble)[:, None] * (shadow - albedo)
 
 
 def _roots(albedo: np.ndarray, point: np.ndarray, look: Complexion, noises: list[np.ndarray]) -> np.ndarray:
-    over = hairline(point) + 1.6 * noises[1] + 1.2 * noises[2]
+    over = hairline(point).astype(np.float32) + 1.6 * noises[1] + 1.2 * noises[2]
     ear = smoothstep(74, 70, np.abs(point[:, 0]))
     mask = look.scalp * smoothstep(-3, 10, over) * np.clip(0.85 + 0.2 * noises[2], 0, 1.2)
     mask *= np.maximum(ear, point[:, 1] > 26)
@@ -170,7 +171,7 @@ def _brows(rng: np.random.Generator, point: np.ndarray, look: Complexion) -> np.
     """Coverage (K,) by brow hairs, drawn stroke by stroke in the front view; each side its own."""
     scale, low = 14, np.array([4.0, 2.0])
     width, height = int(56 * scale), int(36 * scale)
-    out = np.zeros(len(point))
+    out = np.zeros(len(point), np.float32)
     chosen = np.flatnonzero((point[:, 2] > 55) & (np.abs(point[:, 0]) < 59) & (np.abs(point[:, 1] - 18) < 16))
     for sign in (1, -1):
         canvas = Image.new("L", (width, height))

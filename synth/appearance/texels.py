@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from synth.heads.model import HeadModel
 from synth.heads.template_sculpt import EYE_CENTRE
@@ -31,31 +31,28 @@ def canonical(head: HeadModel) -> np.ndarray:
 
 
 def _rasterise(uv: np.ndarray, faces: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
-    """Interpolate vertex values (V, C) over the UV square; texels outside every face take the nearest covered one's."""
+    """Interpolate vertex values (V, C) over the UV square, which repeats. Gaps take the nearest covered texel's."""
     pixel = np.stack([uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5], axis=1)
     corner = pixel[faces].astype(np.float64)
-    low = np.maximum(np.ceil(corner.min(axis=1) - 1e-6), 0).astype(int)
-    extent = np.minimum(np.floor(corner.max(axis=1) + 1e-6), size - 1).astype(int) - low + 1
+    low = np.ceil(corner.min(axis=1) - 1e-6).astype(int)
+    extent = np.floor(corner.max(axis=1) + 1e-6).astype(int) - low + 1
     a, b, c = corner[:, 0], corner[:, 1], corner[:, 2]
     area = np.cross(b - a, c - a)
     image = np.zeros((size, size, values.shape[1]), np.float32)
     covered = np.zeros((size, size), bool)
     longest = extent.max(axis=1)
     usable = (extent.min(axis=1) > 0) & (np.abs(area) > 1e-12)
-    for cap in (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096):
+    for cap in 2 ** np.arange((size - 1).bit_length() + 1):  # small faces first; none is larger than the texture
         chosen = np.flatnonzero(usable & (longest <= cap) & (longest > cap // 2))
-        if cap == 1:
-            chosen = np.flatnonzero(usable & (longest == 1))
         for batch in np.array_split(chosen, max(1, len(chosen) * cap * cap // 4_000_000)):
             grid = np.stack(np.meshgrid(np.arange(cap), np.arange(cap), indexing="xy"), axis=2).reshape(-1, 2)
             at = low[batch][:, None] + grid
             q = at - a[batch][:, None]
             wb = np.cross(q, (c - a)[batch][:, None]) / area[batch][:, None]
             wc = np.cross((b - a)[batch][:, None], q) / area[batch][:, None]
-            inside = (wb >= -1e-6) & (wc >= -1e-6) & (wb + wc <= 1 + 1e-6) & (at < size).all(axis=2)
-            which, where = np.nonzero(inside)
+            which, where = np.nonzero((wb >= -1e-6) & (wc >= -1e-6) & (wb + wc <= 1 + 1e-6))
             w = np.stack([1 - wb - wc, wb, wc], axis=2)[which, where]
-            col, row = at[which, where].T
+            col, row = at[which, where].T % size
             image[row, col] = np.einsum("kc,kcd->kd", w, values[faces[batch[which]]])
             covered[row, col] = True
     if not covered.all() and covered.any():
@@ -69,14 +66,16 @@ def noise(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
     coarse = max(1, int(scale / 4))
     small = gaussian_filter(rng.standard_normal((-(-size // coarse),) * 2, np.float32), scale / coarse, mode="wrap")
     if coarse > 1:
-        at = np.arange(size, dtype=np.float32) / coarse
-        small = map_coordinates(small, np.meshgrid(at, at, indexing="ij"), order=1, mode="grid-wrap")
-    return (small / max(small.std(), 1e-9)).astype(np.float32)
+        at = np.arange(size) // coarse
+        share = ((np.arange(size) % coarse) / coarse).astype(np.float32)
+        small = small[at] + share[:, None] * (np.roll(small, -1, axis=0)[at] - small[at])
+        small = small[:, at] + share * (np.roll(small, -1, axis=1)[:, at] - small[:, at])
+    return small / np.float32(max(small.std(), 1e-9))
 
 
 def normals_from_height(height: np.ndarray, strength: float) -> np.ndarray:
     """(H, W, 3) float32 tangent-space unit normals of a height map, x along +u, y along +v (rows run down)."""
-    dx = 0.5 * (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1)) * strength
-    dy = 0.5 * (np.roll(height, 1, axis=0) - np.roll(height, -1, axis=0)) * strength
-    normal = np.stack([-dx, -dy, np.ones_like(height)], axis=2)
-    return (normal / np.linalg.norm(normal, axis=2, keepdims=True)).astype(np.float32)
+    dx = np.float32(0.5 * strength) * (np.roll(height, -1, axis=1) - np.roll(height, 1, axis=1))
+    dy = np.float32(0.5 * strength) * (np.roll(height, 1, axis=0) - np.roll(height, -1, axis=0))
+    length = np.sqrt(dx * dx + dy * dy + 1)
+    return np.stack([-dx / length, -dy / length, 1 / length], axis=2)

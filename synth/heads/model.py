@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,7 @@ class HeadModel:
     licence: str
     """Licence of the model's files."""
     source_hash: str
-    """BLAKE2b hex digest of the file, or of the code that makes the template."""
+    """BLAKE2b hex digest of the file; of the built template, of its arrays."""
     parts: tuple[MeshPart, ...]
     """Pieces of the surface, each with its material."""
     units: tuple[str, ...]
@@ -92,9 +94,7 @@ class HeadModel:
         tensors = {key: torch.from_numpy(value) for key, value in arrays.items() if key != "shape_directions"}
         shaped = torch.from_numpy(self.shaped(identity))
         out = np.empty((frames, len(self.neutral), 3), np.float32)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # sums in one order, so that vertices repeat to the bit on any machine's cores
-        with torch.no_grad():
+        with torch.no_grad(), _one_thread():
             for start in range(0, frames, 8):  # eight frames at a time keep memory flat
                 rows = slice(start, start + 8)
                 posed, _ = lbs(
@@ -103,7 +103,6 @@ class HeadModel:
                     tensors["parents"], tensors["weights"],
                 )
                 out[rows] = posed.numpy()
-        torch.set_num_threads(threads)
         return out + performance.translation[:, None]
 
 
@@ -137,18 +136,29 @@ def head_extent(head: HeadModel, identity: Identity) -> tuple[float, float]:
     return chin, top
 
 
-def _template() -> HeadModel:
-    from synth.heads.template_model import build_template, template_hash, write_template
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread: sums in one order, so that vertices repeat to the bit on any machine's cores."""
+    import torch
 
-    digest = template_hash()
-    file = cache_dir() / "heads" / f"template-{digest}.npz"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        if not file.is_file():
-            write_template(file)
-        arrays = load_model_arrays(file)
-    except AssetError:  # no room or no right to write: the cache only saves seconds
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _template() -> HeadModel:
+    from synth.heads.template_model import arrays_digest, build_template, code_hash, read_template, write_template
+
+    file = cache_dir() / "heads" / f"template-{code_hash()}.npz"
+    arrays = read_template(file)
+    if arrays is None:
         arrays = build_template()
-    return _assemble("template", file.name, arrays, digest)
+        with contextlib.suppress(AssetError):  # no room or no right to write: the cache only saves seconds
+            write_template(file, arrays)
+    return _assemble("template", file.name, arrays, arrays_digest(arrays))
 
 
 def _assemble(family: str, name: str, arrays: dict, digest: str) -> HeadModel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from assets.errors import AssetError
@@ -23,7 +25,7 @@ def make_parts(name: str, family: str, arrays: dict, checked: dict[str, np.ndarr
     for k, (first, last) in enumerate(balls, start=1):
         owner[((faces >= first) & (faces < last)).all(axis=1)] = k
     centres = np.array([vertices[first:last].mean(axis=0) for first, last in balls])
-    parts = [_part("skin", faces[owner == 0], _cylinder_uv(vertices, centres.mean(axis=0)))]
+    parts = [_cylinder_part("skin", faces[owner == 0], _cylinder_uv(vertices, centres.mean(axis=0)))]
     for k, part in enumerate(("left_eye", "right_eye"), start=1):
         parts.append(_part(part, faces[owner == k], _eye_uv(vertices, centres[k - 1])))
     return tuple(parts)
@@ -34,6 +36,14 @@ def _part(name: str, faces: np.ndarray, uv: np.ndarray) -> MeshPart:
     material = "eye" if name.endswith("_eye") else name
     return MeshPart(name, vertex_map.astype(np.int32), local.reshape(-1, 3).astype(np.int32),
                     np.ascontiguousarray(uv[vertex_map], np.float32), material)
+
+
+def _cylinder_part(name: str, faces: np.ndarray, uv: np.ndarray) -> MeshPart:
+    """A part whose u goes round: vertices of faces across the seam are repeated, with 1 added to the low u."""
+    u, count = uv[faces, 0], len(uv)
+    beyond = (np.ptp(u, axis=1, keepdims=True) > 0.5) & (u < 0.5)
+    part = _part(name, faces + count * beyond, np.concatenate([uv, uv + (1, 0)]))
+    return dataclasses.replace(part, vertex_map=part.vertex_map % np.int32(count))
 
 
 def _cylinder_uv(vertices: np.ndarray, eyes: np.ndarray) -> np.ndarray:

@@ -69,8 +69,10 @@ def build_geometry() -> Geometry:
     """Build every part. Deterministic; a few seconds."""
     surface = build_surface()
     skin = build_skin(surface)
+    # All that follows picks nearest points and sides: on a grid, last bits that depend on the machine can't tip it.
+    skin = dataclasses.replace(skin, parameter=np.round(skin.parameter, 6))
     builder = _Builder()
-    points = surface(skin.parameter)
+    points = np.round(surface(skin.parameter), 6)
     points[skin.mirror == np.arange(len(points)), 0] = 0.0
     builder.add("skin", "skin", points, skin.faces, skin_uv(skin.parameter), skin.mirror)
     lids = _add_lids(builder, skin, points)

@@ -207,7 +207,8 @@ def _inside(disk: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 
 def _triangulate(points: np.ndarray, hole: np.ndarray) -> np.ndarray:
     disk = to_disk(points)
-    faces = Delaunay(disk).simplices
+    faces = np.sort(Delaunay(disk).simplices, axis=1)
+    faces = faces[np.lexsort(faces.T[::-1])]  # Qhull's own order depends on last bits
     corners = disk[faces]
     area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     size = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from assets.errors import AssetError
+from assets.files import DIGEST_BYTES, atomic_write
+from assets.pickles import load_model_arrays
 from synth.heads.template import FLIP, GROUPS, Geometry, build_geometry
 from synth.heads.template_expression import EXPRESSIONS, expression_basis
 from synth.heads.template_identity import SHAPES, identity_basis
@@ -24,16 +28,31 @@ SHAPE_COLUMNS, EXPRESSION_COLUMNS = 300, 100
 """Columns of FLAME's ``shapedirs``: shapes first, then expressions. Those without a name in our tables are zero."""
 
 
-def template_hash() -> str:
+GRID_DECIMALS = {"v_template": 7, "shapedirs": 7, "J_regressor": 7, "weights": 6, "uv": 7}
+"""Decimals that are kept (0.1 um): what lies below them depends on the number of threads that BLAS has."""
+
+
+def code_hash() -> str:
     """BLAKE2b hex digest (20 digits) of the code that makes the template."""
-    digest = hashlib.blake2b(digest_size=10)
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for path in sorted(Path(__file__).parent.glob("template*.py")):
         digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
 
 
+def arrays_digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """BLAKE2b hex digest (20 digits) of the template's arrays: names, types, shapes and every bit of their values."""
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
 def build_template() -> dict[str, np.ndarray]:
-    """The template in FLAME's layout, metres, with UVs and parts beside it. Deterministic; takes a few seconds.
+    """The template in FLAME's layout, metres, with UVs and parts beside it. Takes a few seconds.
+
+    Values lie on the grid of ``GRID_DECIMALS``, so that builds agree to the bit whatever the number of threads.
 
     ``v_template`` (N, 3), ``f`` (F, 3), ``shapedirs`` (N, 3, 400), ``posedirs`` (N, 3, 36) of zeros, ``J_regressor``
     (5, N), ``kintree_table`` (2, 5), ``weights`` (N, 5), as in FLAME's own files; and ``uv`` (N, 2), ``mirror`` (N,),
@@ -44,32 +63,46 @@ def build_template() -> dict[str, np.ndarray]:
     expression, upper_lids = expression_basis(geometry)
     identity = identity_basis(geometry, upper_lids)
     shapedirs = np.zeros((len(vertices), 3, SHAPE_COLUMNS + EXPRESSION_COLUMNS), np.float32)
-    shapedirs[:, :, : len(SHAPES)] = identity / 1000
-    shapedirs[:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + len(EXPRESSIONS)] = expression / 1000
+    shapedirs[:, :, : len(SHAPES)] = _on_grid("shapedirs", identity / 1000)
+    shapedirs[:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + len(EXPRESSIONS)] = _on_grid("shapedirs", expression / 1000)
     names, counts = list(geometry.parts), [len(faces) for faces in geometry.parts.values()]
     return {
-        "v_template": (vertices / 1000).astype(np.float32),
+        "v_template": _on_grid("v_template", vertices / 1000),
         "f": np.concatenate([geometry.parts[name] for name in names]).astype(np.uint32),
         "shapedirs": shapedirs,
         "posedirs": np.zeros((len(vertices), 3, 9 * (len(JOINTS) - 1)), np.float32),
-        "J_regressor": _joint_regressor(geometry, vertices).astype(np.float32),
+        "J_regressor": _on_grid("J_regressor", _joint_regressor(geometry, vertices)),
         "kintree_table": np.array([PARENTS, range(len(JOINTS))], np.int64),
-        "weights": _weights(geometry).astype(np.float32),
-        "uv": geometry.uv.astype(np.float32),
+        "weights": _on_grid("weights", _weights(geometry)),
+        "uv": _on_grid("uv", geometry.uv),
         "mirror": geometry.mirror,
         "part_names": np.array(names),
         "part_of_face": np.repeat(np.arange(len(names)), counts).astype(np.uint8),
     }
 
 
-def write_template(path: Path) -> None:
-    """Write the template to ``path`` as a compressed ``.npz``, whole or not at all."""
-    from assets.files import atomic_write
-
+def write_template(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write the template to ``path`` as a compressed ``.npz`` with its digest, whole or not at all."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **build_template())
+    np.savez_compressed(buffer, **arrays, digest=np.array(arrays_digest(arrays)))
     with atomic_write(path, size=buffer.getbuffer().nbytes) as temporary:
         temporary.write_bytes(buffer.getvalue())
+
+
+def read_template(path: Path) -> dict[str, np.ndarray] | None:
+    """What ``write_template`` wrote, or None where there is no such file or it isn't what was written any more."""
+    try:
+        arrays = load_model_arrays(path)
+    except AssetError:
+        return None
+    stated = arrays.pop("digest", None)
+    sound = all(isinstance(array, np.ndarray) for array in arrays.values())
+    return arrays if sound and stated == arrays_digest(arrays) else None
+
+
+def _on_grid(name: str, values: np.ndarray) -> np.ndarray:
+    """``values`` rounded to what ``GRID_DECIMALS`` keeps, float32, without negative zeros."""
+    return (np.round(values, GRID_DECIMALS[name]) + 0.0).astype(np.float32)
 
 
 def _weights(geometry: Geometry) -> np.ndarray:

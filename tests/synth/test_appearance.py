@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import ConvexHull
 
 from synth.appearance import colours, texels
 from synth.appearance.appearance import sample_appearance
@@ -52,6 +53,67 @@ def test_texels_know_their_place(head):
     face = (expected[:, 2] > 85) & (np.abs(expected[:, 1]) < 40) & (expected[:, 2] < 102)
     error = np.linalg.norm(places[pixel[face, 0], pixel[face, 1]] - expected[face], axis=1)
     assert np.median(error) < 0.6
+
+
+def sphere_faces(directions: np.ndarray) -> np.ndarray:
+    """Closed triangulation (F, 3), outwards, of points (K, 3) by their directions from the origin."""
+    ray = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    faces = ConvexHull(ray).simplices
+    a, b, c = ray[faces].transpose(1, 0, 2)
+    return np.where((np.einsum("kc,kc->k", np.cross(b - a, c - a), a) < 0)[:, None], faces[:, ::-1], faces)
+
+
+@pytest.fixture(scope="module")
+def flame_like(head, tmp_path_factory) -> HeadModel:
+    """The template's skin and eyes resampled to FLAME's vertex numbers, through a file in FLAME's layout."""
+    pieces, faces = [], []
+    for name, count, centre in (("skin", 3931, (0, 0, 0)), ("left_eye", 546, None), ("right_eye", 546, None)):
+        points = head.neutral[next(part for part in head.parts if part.name == name).vertex_map]
+        if name == "skin":  # no linings and ears, which rays from the middle of the head meet twice
+            points = points[(points[:, 1] > -0.17) & (np.abs(points[:, 0]) < 0.072)]
+        points = points[np.linspace(0, len(points) - 1, count).astype(int)]
+        middle = points.mean(axis=0) if centre is None else np.float32(centre)
+        faces.append(sphere_faces(points - middle) + sum(map(len, pieces)))
+        pieces.append(points)
+    n = 5023
+    weights = np.tile(np.float32([0, 1, 0, 0, 0]), (n, 1))
+    file = tmp_path_factory.mktemp("flame") / "FLAME_NEUTRAL.npz"
+    np.savez(file, v_template=np.concatenate(pieces), f=np.concatenate(faces), weights=weights,
+             shapedirs=np.zeros((n, 3, 400), np.float32), posedirs=np.zeros((n, 3, 36), np.float32),
+             J_regressor=np.full((5, n), 1 / n, np.float32),
+             kintree_table=np.array([[-1, 0, 1, 1, 1], range(5)]))
+    return load_head("flame", file)
+
+
+def test_flame_heads_are_painted_where_their_faces_are(flame_like):
+    skin = flame_like.parts[0]
+    assert np.ptp(skin.uv[skin.faces, 0], axis=1).max() < 0.75  # only a face around the axis may span more than half
+    assert skin.vertex_map.max() < 3931 and len(skin.vertex_map) > 3931
+    size = 256
+    places = texels.positions(flame_like, "skin", size)
+    rows = slice(int(0.25 * size), int(0.7 * size))  # forehead to chin
+    assert places[rows, size // 2, 2].min() > 35  # the middle of the texture is the face,
+    assert places[rows, [0, -1], 2].max() < 0  # its sides are the back of the head
+    expected = texels.canonical(flame_like)[skin.vertex_map]
+    pixel = np.stack([(1 - skin.uv[:, 1]) * size, skin.uv[:, 0] * size], axis=1).astype(int) % size
+    error = np.linalg.norm(places[pixel[:, 0], pixel[:, 1]] - expected, axis=1)
+    assert np.median(error) < 1.5 and (error > 5).mean() < 0.1
+
+
+@pytest.mark.parametrize("reach", [0.2, 0.35, 0.7, 1.0])
+def test_faces_of_every_size_are_painted(reach):
+    size = 1024
+    uv = np.float32([(0, 1), (reach, 1), (reach, 1 - reach), (0, 1 - reach)])
+    image = texels._rasterise(uv, np.array([[0, 2, 1], [0, 3, 2]]), uv, size)
+    middle = int(reach * size / 2)
+    np.testing.assert_allclose(image[middle, middle], [(middle + 0.5) / size, 1 - (middle + 0.5) / size], atol=1e-4)
+
+
+def test_texture_repeats():
+    size = 64
+    uv = np.float32([(0.75, 1), (1.25, 1), (1.25, 0), (0.75, 0)])
+    image = texels._rasterise(uv, np.array([[0, 2, 1], [0, 3, 2]]), uv, size)
+    np.testing.assert_allclose(image[20, [50, 5], 0], [50.5 / size, 1 + 5.5 / size], atol=1e-4)
 
 
 def test_lips_are_redder_and_brows_darker_than_the_cheek(head):

@@ -1,6 +1,9 @@
 """Head-model files: the template's round trip, FLAME's and SMPL-X's layouts, and hostile ones."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -53,10 +56,57 @@ def test_template_survives_its_file():
     n = len(arrays["v_template"])
     assert arrays["shapedirs"].shape == (n, 3, 400) and arrays["posedirs"].shape == (n, 3, 36)
     assert arrays["J_regressor"].shape == (5, n) and arrays["kintree_table"].tolist()[0] == [-1, 0, 1, 1, 1]
+    assert template_model.read_template(file).keys() == set(arrays) - {"digest"}
     loaded = load_head("template", file)
     np.testing.assert_array_equal(built.neutral, loaded.neutral)
     for name, array in built.arrays.items():
         np.testing.assert_array_equal(array, loaded.arrays[name])
+
+
+def test_every_number_of_threads_builds_the_same_template():
+    code = "from synth.heads.template_model import *; print(arrays_digest(build_template()))"
+    built = {
+        subprocess.run([sys.executable, "-c", code], env=os.environ | {"OPENBLAS_NUM_THREADS": threads}, check=True,
+                       capture_output=True, text=True).stdout.strip()
+        for threads in ("1", "4")
+    }
+    assert built == {load_head().source_hash}
+
+
+def test_spoilt_cache_is_built_anew(tmp_path, monkeypatch):
+    sound = load_head()
+    arrays = template_model.read_template(next((cache_dir() / "heads").glob("template-*.npz")))
+    monkeypatch.setattr(template_model, "build_template", lambda: arrays)
+    monkeypatch.setenv("PIXELCUBE_CACHE", str(tmp_path))
+    file = cache_dir() / "heads" / f"template-{template_model.code_hash()}.npz"
+    file.parent.mkdir(parents=True)
+    other = arrays | {"v_template": arrays["v_template"] + np.float32(0.001)}
+    np.savez(file, **other, digest=np.array(sound.source_hash))  # someone else's heads under our digest
+    head = load_head()
+    assert head.source_hash == sound.source_hash
+    np.testing.assert_array_equal(head.neutral, sound.neutral)
+    np.testing.assert_array_equal(template_model.read_template(file)["v_template"], arrays["v_template"])
+
+
+def test_failed_animation_leaves_torch_its_threads(monkeypatch):
+    import smplx.lbs
+    import torch
+
+    head, before = load_head(), torch.get_num_threads()
+    seen = []
+
+    def fail(*_):
+        seen.append(torch.get_num_threads())
+        raise MemoryError
+
+    monkeypatch.setattr(smplx.lbs, "lbs", fail)
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(MemoryError):
+            head.animate(head.sample_identity(np.random.default_rng(0)), neutral(1, 24.0))
+        assert seen == [1] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_flame_folder_loads_and_moves(tmp_path, flame):
@@ -125,7 +175,7 @@ def test_wrong_family_and_missing_files(tmp_path):
 
 def test_unwritable_cache_only_costs_time(tmp_path, monkeypatch):
     load_head()
-    arrays = load_model_arrays(next((cache_dir() / "heads").glob("template-*.npz")))
+    arrays = template_model.read_template(next((cache_dir() / "heads").glob("template-*.npz")))
     monkeypatch.setattr(template_model, "build_template", lambda: arrays)
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("PIXELCUBE_CACHE", str(tmp_path / "file"))
