@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from assets.errors import AssetError
+from assets.errors import AssetError, RenderError
 from synth.appearance.appearance import sample_appearance
 from synth.camera.camera import Camera
 from synth.camera.film import meter
@@ -19,7 +20,7 @@ from synth.dataset.writer import ClipInfo, write_clip
 from synth.heads.model import HeadModel, head_extent, load_head
 from synth.lighting.envmap import EnvMap
 from synth.lighting.library import SOURCES, LightingLibrary, split_of
-from synth.lighting.sequence import render_sequence, sample_sequence
+from synth.lighting.sequence import folder_sequence, render_sequence, sample_sequence
 from synth.motion.generate import sample_performance
 from synth.renderers import make_renderer
 from synth.renderers.variants import choose_variant
@@ -44,24 +45,27 @@ def effective_samples(job: JobSpec, variant: str) -> int:
 def plan(job: JobSpec) -> list[ClipSpec]:
     """Every clip of a job, resolved: the same job gives the same clip ids on any number of workers."""
     variant = choose_variant(job.variant)
-    head = open_head(job.head)
+    head_path = str(Path(job.head.path).resolve()) if job.head.path else None
+    head_spec = HeadSpec(family=job.head.family, path=head_path)
+    head = open_head(head_spec)
     sources = tuple(source if source in SOURCES else str(Path(source).resolve()) for source in job.lighting.sources)
     library = open_library(sources)
-    shared = {
-        name: getattr(job, name)
-        for name in ("frames", "fps", "width", "height", "lobes", "renderer", "head", "camera")
+    folders = tuple(folder_sequence(Path(path).resolve(), "unknown") for path in job.lighting.sequences)
+    names = ("frames", "fps", "width", "height", "lobes", "renderer", "camera")
+    shared = {name: getattr(job, name) for name in names} | {
+        "samples": effective_samples(job, variant), "variant": variant, "head": head_spec,
+        "renderer_version": importlib.metadata.version(job.renderer), "head_hash": head.source_hash,
+        "envmap_height": job.lighting.height, "split_hdri": job.lighting.split, "sources": sources,
     }
     clips = []
     for index in range(job.clips):
         seeds = Seeds.for_clip(job.seed, index)
-        lightings = tuple(
+        lightings = folders[:job.lightings] + tuple(
             sample_sequence(seeds.rng("light", "sequence", number), library, sources, job.lighting.split,
                             job.lighting.real_fraction, job.lighting.dynamic_fraction, number)
-            for number in range(job.lightings)
+            for number in range(len(folders), job.lightings)
         )
-        clips.append(ClipSpec(index=index, seeds=seeds, samples=effective_samples(job, variant), variant=variant,
-                              head_hash=head.source_hash, lightings=lightings, envmap_height=job.lighting.height,
-                              split_hdri=job.lighting.split, sources=sources, **shared))
+        clips.append(ClipSpec(index=index, seeds=seeds, lightings=lightings, **shared))
     return clips
 
 
@@ -113,15 +117,21 @@ def prepare_clip(spec: ClipSpec) -> PreparedClip:
 
 def _metered(maps: Sequence[EnvMap], cameras: Sequence[Camera]) -> float:
     """One exposure for a whole lighting, as a camera with locked exposure has: the mean irradiance of its frames."""
-    readings = {id(light): light.irradiance(camera.camera_to_world[:3, 2])
-                for light, camera in zip(maps, cameras, strict=True)}
-    return meter(np.mean([readings[id(light)] for light in maps], axis=0))
+    readings = [light.irradiance(camera.camera_to_world[:3, 2]) for light, camera in zip(maps, cameras, strict=True)]
+    # A light from behind alone leaves the meter dark: then the mean of all directions, as a lumisphere would read.
+    for reading in (np.mean(readings, axis=0), np.pi * np.mean([light.mean for light in maps], axis=0)):
+        if reading.max() > 0:
+            return meter(reading)
+    return 0.0
 
 
 def render_clip(spec: ClipSpec, url: str, job: str = "") -> dict[str, Any]:
     """Render one clip and stage it in the dataset at ``url``; returns its index row. Safe to repeat and to kill."""
     clip = prepare_clip(spec)
     renderer = open_renderer(spec.renderer, spec.variant)
+    version = renderer.describe()["version"]
+    if spec.renderer_version not in ("", version):
+        raise RenderError(f"{spec.renderer}: version {version} here, the clip was planned with {spec.renderer_version}")
     frames = renderer.render(clip.subject, clip.cameras, clip.lightings, samples=spec.samples, seed=spec.seeds.light,
                              lobes=spec.lobes)
     identity = f"{spec.head.family}/{spec.seeds.identity:016x}"

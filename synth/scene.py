@@ -43,7 +43,7 @@ class MeshPart:
     faces: np.ndarray
     """(F, 3) int32 into the V render vertices, counter-clockwise seen from outside."""
     uv: np.ndarray
-    """(V, 2) float32, u to the right, v up, in [0, 1]."""
+    """(V, 2) float32, u to the right, v up; textures repeat, so a face across a seam may pass 1."""
     material: str
     """Key into the subject's materials."""
 

@@ -14,7 +14,7 @@ from assets.errors import SpecError
 from synth.lighting.sequence import SequenceSpec
 from synth.seeds import Seeds
 
-CODE_VERSION = "0.1"
+CODE_VERSION = "0.2"
 """Part of every clip's id: raise it whenever the pixels of an unchanged specification change."""
 
 
@@ -43,12 +43,23 @@ class CameraSpec(_Model):
     handheld: float = pydantic.Field(1.0, ge=0)
     """Amplitude of the handheld motion; 0 is a tripod."""
 
+    @pydantic.field_validator("focal_mm", "head_height")
+    @classmethod
+    def _is_a_range(cls, value: tuple[float, float], info: pydantic.ValidationInfo) -> tuple[float, float]:
+        low, high = value
+        largest = {"focal_mm": 2000.0, "head_height": 1.0}[info.field_name]
+        if not 0 < low <= high <= largest:
+            raise ValueError(f"expected 0 < low <= high <= {largest:g}")
+        return value
+
 
 class LightingChoice(_Model):
     """Where lightings are drawn from."""
 
     sources: tuple[str, ...] = ("bundled", "procedural")
     """Source names of the lighting library: ``bundled``, ``procedural``, ``polyhaven``, or a folder of maps."""
+    sequences: tuple[str, ...] = ()
+    """Folders of maps, one a frame in the order of their names: each lights every clip, before the drawn lightings."""
     split: Literal["train", "val", "test", "all"] = "train"
     """HDRIs are split once, by map; a job draws from one part."""
     real_fraction: float = pydantic.Field(0.5, ge=0, le=1)
@@ -84,6 +95,8 @@ class ClipSpec(_Model):
     """Renderer variant, already chosen by the planner. Part of the id: variants differ in noise."""
     head: HeadSpec = HeadSpec()
     """Family of heads."""
+    renderer_version: str = ""
+    """Version of the renderer, filled in by the planner; another one on a worker is refused."""
     head_hash: str = ""
     """Digest of the head model's files, filled in by the planner."""
     camera: CameraSpec = CameraSpec()
@@ -101,6 +114,9 @@ class ClipSpec(_Model):
     def clip_id(self) -> str:
         """20 hex digits of BLAKE2b over the resolved specification and the code version; local paths do not count."""
         resolved = self.model_dump(mode="json", exclude={"sources": True, "head": {"path"}})
+        for lighting in resolved["lightings"]:
+            if lighting["kind"] == "folder":
+                lighting["params"].pop("path")
         content = json.dumps([CODE_VERSION, resolved], sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(content.encode(), digest_size=10).hexdigest()
 
@@ -108,7 +124,7 @@ class ClipSpec(_Model):
 class JobSpec(_Model):
     """A dataset to render: what a user writes in YAML."""
 
-    output: str = "out/dataset"
+    output: str = pydantic.Field("out/dataset", min_length=1)
     """Dataset folder, or any fsspec URL (``s3://bucket/path``)."""
     seed: int = pydantic.Field(0, ge=0)
     """The only number that randomness starts from."""
@@ -126,7 +142,7 @@ class JobSpec(_Model):
     """Image height, pixels."""
     samples: int = pydantic.Field(36, ge=1, le=1 << 20)
     """Samples a pixel of each beauty image; a square number is stratified best."""
-    samples_scalar: int | None = None
+    samples_scalar: int | None = pydantic.Field(None, ge=1, le=1 << 20)
     """Samples where only the slow scalar variant starts; a quarter of ``samples`` if not given."""
     lobes: bool = True
     """Keep diffuse and specular parts."""
@@ -140,8 +156,6 @@ class JobSpec(_Model):
     """Framing sampler."""
     lighting: LightingChoice = LightingChoice()
     """Where lightings come from."""
-    name: str = pydantic.Field("", max_length=80)
-    """What to call the job in the index."""
     shard_mb: int = pydantic.Field(512, ge=1, le=4096)
     """Target size of a tar shard, MiB."""
 
@@ -149,7 +163,8 @@ class JobSpec(_Model):
 def parse_job(data: Any, where: str = "job") -> JobSpec:
     """A validated job from plain YAML or JSON data; one-line SpecError naming the field, its value and the rule."""
     if not isinstance(data, dict):
-        raise SpecError(f"{where}: got {type(data).__name__}, expected a mapping of fields such as 'clips: 8'")
+        got = "an empty document" if data is None else type(data).__name__
+        raise SpecError(f"{where}: got {got}, expected a mapping of fields such as 'clips: 8'")
     try:
         return JobSpec.model_validate(data)
     except pydantic.ValidationError as error:
@@ -161,10 +176,14 @@ def describe_validation(error: pydantic.ValidationError, model: type[pydantic.Ba
     problem = error.errors()[0]
     field = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"unknown field {field!r}; known fields: {', '.join(model.model_fields)}"
+        for part in problem["loc"][:-1]:  # down to the part of the specification that holds the field
+            model = getattr(model.model_fields.get(part), "annotation", model)
+        known = ", ".join(getattr(model, "model_fields", {}))
+        return f"unknown field {field!r}; known fields: {known}"
     rest = len(error.errors()) - 1
     more = f" (and {rest} more)" if rest else ""
-    return f"field {field!r} is {problem['input']!r}: {problem['msg']}{more}"
+    message = problem["msg"].replace("a valid tuple", "a list")  # what YAML calls it
+    return f"field {field!r} is {problem['input']!r}: {message}{more}"
 
 
 def load_job(path: str | Path, **overrides: Any) -> JobSpec:
@@ -182,4 +201,4 @@ def load_job(path: str | Path, **overrides: Any) -> JobSpec:
         raise SpecError(f"{path}: not valid YAML{line}: {getattr(error, 'problem', error)}") from error
     if isinstance(data, dict):
         data |= {key: value for key, value in overrides.items() if value is not None}
-    return parse_job(data or dict(overrides), str(path))
+    return parse_job(data, str(path))

@@ -24,7 +24,7 @@ from assets.errors import DatasetError
 from synth.camera.camera import Camera
 from synth.channels import frame_channel_names
 from synth.dataset import exr
-from synth.dataset.index import INDEX, SCHEMA, check_row, open_index
+from synth.dataset.index import CLIP_ID, INDEX, SCHEMA, check_row, open_index
 from synth.dataset.metadata import camera_from_json, envmap_member, frame_member, parse_metadata
 from synth.dataset.storage import Storage, brief
 
@@ -114,6 +114,8 @@ class Clip:
     """One clip: T frames of one subject under L lightings. Nothing is read before it is needed."""
 
     def __init__(self, dataset: Dataset, clip_id: str):
+        if not CLIP_ID.fullmatch(clip_id):  # callers name files after it
+            raise DatasetError(f"{dataset.url}/{INDEX}: clip_id is {clip_id!r}, expected 20 hex digits")
         self.dataset, self.clip_id = dataset, clip_id
 
     def __repr__(self) -> str:

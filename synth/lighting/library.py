@@ -141,9 +141,13 @@ def _list_source(source: str) -> list[LightingEntry]:
 
 def _read(entry: LightingEntry, height: int) -> EnvMap:
     """A photographed map at ``height`` rows."""
+    from assets.files import digest_file
     from assets.hdri import read_entry
 
     try:
+        digest = digest_file(entry.file.path)
+        if digest != entry.digest:
+            raise AssetError(f"{entry.file.path}: the file has digest {digest}, it was listed with {entry.digest}")
         return EnvMap(read_entry(entry.file)).resized(height)
     except AssetError as error:
         raise AssetError(f"lighting {entry.id}: {error}") from error

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from synth.scene import Renderer
 
 
+def limit_threads(count: int) -> None:
+    """Give the renderers of this process ``count`` threads. No pixel depends on it."""
+    import drjit
+
+    drjit.set_thread_count(count)
+
+
 def make_renderer(name: str, variant: str = "auto") -> Renderer:
     """A renderer backend, started. RenderError in one line where it cannot start."""
     if name == "mitsuba":

@@ -1,16 +1,22 @@
 """From a job to a dataset with the real head, the real lights and the real renderer, at the smallest useful size."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 
+from assets.errors import RenderError
+from synth.camera.film import meter
+from synth.camera.sensor import SensorNoise
 from synth.dataset.pack import pack
+from synth.dataset.photograph import photograph, sample_take
 from synth.dataset.reader import Dataset
-from synth.generate import open_library, open_renderer, plan, prepare_clip, render_clip
+from synth.generate import _metered, open_library, open_renderer, plan, prepare_clip, render_clip
 from synth.lighting.envmap import EnvMap
 from synth.seeds import derive_seed
 from synth.spec import JobSpec
+from tests.synth.probes import camera_at, spot, uniform
 
 GEOMETRY = ("alpha", "albedo", "normal", "depth", "position", "flow")
 
@@ -122,3 +128,44 @@ def test_there_is_a_head_in_the_picture(dataset):
     assert 0.01 <= np.median(skin) <= 0.9
     assert clip.read(0, "flow").any() and clip.row["nonfinite"] == 0
     assert all(abs(ev) < 15 for ev in clip.metadata()["exposure_ev"])
+
+
+def test_a_photograph_is_drawn_on_load_from_the_sensor_stream(dataset, specs):
+    clip = dataset[0].clip(specs[0].clip_id)
+    one, again, other = (photograph(clip, 0, 0, take=take) for take in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other) and one.min() >= 0 and one.max() <= 1
+    noiseless = SensorNoise(full_well=1e12, read_noise=1e-6, prnu=0.0, bits=16)
+    film = sample_take(clip, 0)[0]
+    clean = photograph(clip, 0, 0, film=film, noise=noiseless, background=False)
+    np.testing.assert_allclose(clean, film.develop(clip.read(0, "rgb.000")), atol=2e-3)
+    twice = dataclasses.replace(film, exposure_ev=film.exposure_ev + 1)
+    assert photograph(clip, 0, 0, film=twice, noise=noiseless).mean() > clean.mean()
+
+
+def test_the_meter_reads_the_mean_of_the_frames_even_where_they_share_a_map():
+    light = spot((1, 0, 0.2))
+    cameras = [camera_at((1, 0, 0.01)), camera_at((0.01, 0, 1))]
+    readings = [light.irradiance(camera.camera_to_world[:3, 2]) for camera in cameras]
+    assert _metered([light, light], cameras) == pytest.approx(meter(np.mean(readings, axis=0)))
+    assert np.isfinite(_metered([spot((0, 0, -1))], [camera_at((0, 0, 1))])), "a light from behind"
+    assert _metered([uniform(radiance=0.0)], [camera_at((0, 0, 1))]) == 0
+
+
+def test_a_folder_of_maps_lights_every_clip(job, tmp_path):
+    for number in range(2):
+        uniform(16, 1.0 + number).save(tmp_path / f"{number:03d}.exr")
+    lighting = job.lighting.model_copy(update={"sequences": (str(tmp_path),)})
+    spec = plan(job.model_copy(update={"lighting": lighting, "clips": 1}))[0]
+    assert [light.kind == "folder" for light in spec.lightings] == [True, False]
+    first, second = prepare_clip(spec).lightings[0]
+    assert (first.data[0, 0, 0], second.data[0, 0, 0]) == (1.0, 2.0)
+    moved = shutil.copytree(tmp_path, tmp_path.parent / "elsewhere" / tmp_path.name)
+    lighting = job.lighting.model_copy(update={"sequences": (str(moved),)})
+    assert plan(job.model_copy(update={"lighting": lighting, "clips": 1}))[0].clip_id == spec.clip_id
+
+
+def test_another_version_of_the_renderer_is_refused(specs, tmp_path):
+    spec = specs[0].model_copy(update={"renderer_version": "3.0.0"})
+    with pytest.raises(RenderError, match="planned with 3.0.0"):
+        render_clip(spec, str(tmp_path))

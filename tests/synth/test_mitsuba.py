@@ -2,6 +2,9 @@
 
 import dataclasses
 import hashlib
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,7 +18,48 @@ from tests.synth.probes import AXES, camera_at, front_camera, matte, sphere_subj
 
 @pytest.fixture(scope="module")
 def renderer():
-    return make_renderer("mitsuba")
+    return make_renderer("mitsuba", os.environ.get("PIXELCUBE_TEST_VARIANT", "auto"))
+
+
+def test_the_scalar_variant_passes_too(renderer):
+    """A process has one variant for good, so the fallback goes through these tests in another."""
+    if renderer.variant == "scalar_rgb":
+        pytest.skip("this is the scalar variant")
+    run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
+                         env=os.environ | {"PIXELCUBE_TEST_VARIANT": "scalar_rgb"}, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-3000:]
+
+
+_DIGEST = """
+import hashlib, sys
+import numpy as np
+from synth.renderers import limit_threads, make_renderer
+from tests.synth.probes import front_camera, matte, sphere_subject, spot
+renderer = make_renderer("mitsuba", sys.argv[1])
+limit_threads(int(sys.argv[2]))
+frames = list(renderer.render(sphere_subject(matte()), [front_camera()], [[spot((1, 0, 0.5))]], samples=4, seed=1))
+print(hashlib.blake2b(b"".join(v.tobytes() for k, v in sorted(frames[0].channels.items()))).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("variant", ["fastest", "scalar_rgb"])
+def test_no_pixel_depends_on_the_number_of_threads(renderer, variant):
+    variant = renderer.variant if variant == "fastest" else variant
+    outputs = {subprocess.run([sys.executable, "-c", _DIGEST, variant, threads], capture_output=True, text=True,
+                              check=True).stdout for threads in ("1", "8")}
+    assert len(outputs) == 1
+
+
+def test_a_normal_map_tilts_towards_u_and_v(renderer):
+    """Map x is along +u (right, seen from +Z) and y along +v (up): tilted that way, the surface faces that light."""
+    for axis, tilt in (((1, 0, 0), (0.6, 0, 0.8)), ((0, 1, 0), (0, 0.6, 0.8))):
+        images = []
+        for sign in (1, -1):
+            bumps = np.zeros((4, 4, 3), np.float32) + np.array(tilt, np.float32) * [sign, sign, 1]
+            material = Material(np.full(3, 0.5, np.float32), normal_map=bumps.astype(np.float32))
+            images.append(render(renderer, sphere_subject(material), [spot(axis)])[0].channels["rgb.000"])
+        towards, away = (image[28:36, 28:36].mean() for image in images)
+        assert towards > 0.01 > 10 * away, f"light from {axis}: {towards} {away}"
 
 
 def render(renderer, subject, lights, camera=None, samples=16, seed=0, lobes=True):

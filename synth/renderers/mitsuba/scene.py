@@ -18,6 +18,8 @@ MAX_DEPTH = 5
 """Path vertices after the camera: four bounces carry all but ~0.1 % of a head's inter-reflection."""
 RR_DEPTH = 3
 
+_BLOCKS = {"block_size": 16}
+"""Scalar variants seed each block of pixels, and left alone make as many blocks as there are threads."""
 _ALPHA_SAMPLES = 64
 _MATTE_SPECULAR = 0.0
 
@@ -122,11 +124,11 @@ class PortraitScene:
             self._keep = twins
             shapes = {shape.id(): shape for shape in self.scene.shapes()}
             self._twin_table = path.pointer_table([(shapes[p.name], twins[p.material]) for p in self.parts])
+        aovs = "position:position,normal:sh_normal,albedo:albedo,prim:prim_index,shape:shape_index"
         self._path = mi.load_dict({"type": "path", "max_depth": MAX_DEPTH, "rr_depth": RR_DEPTH,
-                                   "hide_emitters": True})
-        self._gbuffer = mi.load_dict({"type": "aov", "aovs": "position:position,normal:sh_normal,albedo:albedo,"
-                                                             "prim:prim_index,shape:shape_index"})
-        self._coverage = mi.load_dict({"type": "depth"})
+                                   "hide_emitters": True, **_BLOCKS})
+        self._gbuffer = mi.load_dict({"type": "aov", "aovs": aovs, **_BLOCKS})
+        self._coverage = mi.load_dict({"type": "depth", **_BLOCKS})
 
     def _shape_table(self) -> np.ndarray:
         """From the integrator's ``shape_index`` (a registry id, or a 1-based place in scalar variants) to our part."""

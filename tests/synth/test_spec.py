@@ -1,0 +1,51 @@
+"""Job files: what is wrong is said in one line that names the field, its value and what it may be."""
+
+from pathlib import Path
+
+import pytest
+
+from assets.errors import SpecError
+from synth.spec import JobSpec, load_job, parse_job
+
+
+@pytest.mark.parametrize("text,message", [
+    ("", "got an empty document, expected a mapping"),
+    ("0", "got int, expected a mapping"),
+    ("[1, 2]", "got list"),
+    ("clips: many", "field 'clips' is 'many': .*integer"),
+    ("clips: 0", "field 'clips' is 0: .*greater than or equal to 1"),
+    ("clip: 3", "unknown field 'clip'; known fields: output, seed, clips"),
+    ("lighting: {foo: 1}", "unknown field 'lighting.foo'; known fields: sources, sequences, split"),
+    ("lighting: {sources: bundled}", "field 'lighting.sources' is 'bundled': .*list"),
+    ("camera: {focal_mm: [100, 20]}", r"field 'camera.focal_mm' is \[100, 20\]: .*0 < low <= high <= 2000"),
+    ("camera: {focal_mm: [-5, .nan]}", "field 'camera.focal_mm'"),
+    ("camera: {head_height: [0, 0]}", "field 'camera.head_height'.* <= 1"),
+    ("samples_scalar: 0", "field 'samples_scalar' is 0"),
+    ("output: ''", "field 'output' is ''"),
+    ("clips: [", "not valid YAML at line 1"),
+    ("clips: !!python/object/apply:os.system ['true']", "not valid YAML"),
+])
+def test_a_wrong_job_file_is_one_line(tmp_path, text, message):
+    path = tmp_path / "job.yaml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=message) as caught:
+        load_job(path)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_overrides_replace_the_file(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text("clips: 3\nseed: 5")
+    job = load_job(path, clips=7, seed=None)
+    assert (job.clips, job.seed) == (7, 5)
+    assert parse_job({}) == JobSpec()
+    with pytest.raises(SpecError, match="no such job file"):
+        load_job(tmp_path / "missing.yaml")
+
+
+def test_every_field_is_in_the_documentation():
+    page = (Path(__file__).parents[2] / "docs" / "job.md").read_text()
+    fields = [name for name, field in JobSpec.model_fields.items() if name not in ("head", "camera", "lighting")]
+    for part in ("head", "camera", "lighting"):
+        fields += [f"{part}.{name}" for name in JobSpec.model_fields[part].annotation.model_fields]
+    assert [name for name in fields if f"| `{name}` |" not in page] == []
