@@ -6,20 +6,17 @@ import contextlib
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from assets.errors import RenderError
+from ray_jobs.machine import usable_cpus
 
 _OBJECT_STORE_BYTES = 100 * 2**20
 """Only specifications and manifest rows travel through Ray, never pixels."""
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may use (fewer than the machine has, in a container or under taskset)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
@@ -70,13 +67,25 @@ def _find(address: str) -> str | None:
         return address
     if os.environ.get("RAY_ADDRESS"):
         return os.environ["RAY_ADDRESS"]
-    # ray.init(address="auto") would also join a private Ray that another program happens to run: read what
-    # 'ray start' left instead.
+    return _started_here()
+
+
+def _started_here() -> str | None:
+    """Address of the cluster that this user's ``ray start`` made on this machine, if it still runs.
+
+    ray.init(address="auto") would also join a private Ray that another program happens to run, and would take the word
+    of anybody who can write to /tmp.
+    """
     folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
-    current = Path(folder, "ray", "ray_current_cluster")
     try:
-        return current.read_text().strip() or None
-    except OSError:
+        with Path(folder, "ray", "ray_current_cluster").open() as file:
+            if os.fstat(file.fileno()).st_uid != os.getuid():
+                return None
+            address = file.read(256).strip()
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=2.0):
+            return address
+    except (OSError, ValueError, OverflowError):  # none, not an address, or left by a cluster that is gone
         return None
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import tyro
 
-from assets.errors import PixelCubeError
 from ray_jobs.driver import RunOptions, run_job
+from ray_jobs.oneline import guarded
 from synth.spec import JobSpec, load_job, parse_job
 
 
@@ -59,17 +59,13 @@ def load(path: Path | None, overrides: JobOverrides) -> JobSpec:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one job; returns the exit status: 0 complete, 1 quarantined clips, 2 an error, 130 interrupted."""
-    command = tyro.cli(RenderCommand, args=arguments)
-    try:
+    """Run one job; returns the exit status: 0 complete, 1 some clips are missing, 2 an error, 130 interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+
+    def run() -> int:
+        command = tyro.cli(RenderCommand, args=arguments)
         report = run_job(load(command.job, command.overrides), command.run)
-    except PixelCubeError as error:
-        if command.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped before any clip was begun", file=sys.stderr)
-        return 130
-    print(report.summary())
-    return report.exit_code
+        print(report.summary())
+        return report.exit_code
+
+    return guarded("render", run, "--debug" in arguments, interrupted="stopped before any clip was begun")

@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from assets.errors import DatasetError, RenderError
+from assets.errors import DatasetError, PixelCubeError, RenderError, SpecError
 from ray_jobs.cluster import connected
 from ray_jobs.ledger import Attempt, Ledger, job_digest
 from ray_jobs.progress import Display, Meter, duration
-from ray_jobs.worker import Outcome, WorkerOptions, resolve
+from ray_jobs.worker import Outcome, WorkerOptions, one_line, resolve
 from synth.spec import ClipSpec, JobSpec
 
 if TYPE_CHECKING:
@@ -58,6 +58,16 @@ class RunOptions:
     render: str = "synth.generate:render_clip"
     """Function that renders one clip, as ``module:name``: (ClipSpec, url, job) -> manifest row."""
 
+    def __post_init__(self):
+        for name, least in (("workers", 1), ("cpus_per_worker", 1), ("gpus_per_worker", 0), ("price_per_node_hour", 0)):
+            value = getattr(self, name)
+            if value is not None and not least <= value < float("inf"):
+                raise SpecError(f"option {name!r} is {value}, expected a number of at least {least}")
+        for name in ("recycle_gb", "clip_timeout"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise SpecError(f"option {name!r} is {value}, expected a number above 0")
+
 
 @dataclasses.dataclass(frozen=True)
 class JobReport:
@@ -85,18 +95,20 @@ class JobReport:
     """Cost in the currency of the price, if one was given."""
     packed: bool
     """Whether finished clips are in shards now."""
+    damaged: int = 0
+    """Clips of the job found damaged on the way into a shard, and deleted: running again renders them again."""
     interrupted: bool = False
     """Stopped by Ctrl-C or SIGTERM."""
 
     @property
     def exit_code(self) -> int:
-        """0 complete, 1 some clips in quarantine, 130 interrupted."""
-        return 130 if self.interrupted else 1 if self.quarantined else 0
+        """0 complete, 1 some clips in quarantine or damaged, 130 interrupted."""
+        return 130 if self.interrupted else 1 if self.quarantined or self.damaged else 0
 
     def summary(self) -> str:
         """A few lines for a person."""
         rate = self.images / self.seconds if self.seconds > 0 else 0.0
-        lines = [f"{self.rendered + self.present} of {self.total} clips in {self.output}"
+        lines = [f"{self.rendered + self.present - self.damaged} of {self.total} clips in {self.output}"
                  + (f" ({self.present} were there)" if self.present else "")]
         if self.rendered:
             lines.append(f"rendered {self.rendered} clips, {self.images} images in {duration(self.seconds)}: "
@@ -106,10 +118,14 @@ class JobReport:
         if self.quarantined:
             lines.append(f"{len(self.quarantined)} quarantined, reasons in {self.output}/quarantine/; "
                          "--retry-quarantined tries them again")
+        if self.damaged:
+            lines.append(f"{self.damaged} damaged since they were written, and deleted; run the same command again to "
+                         "render them again")
         if self.interrupted:
             lines.append("stopped: finished clips are kept; run the same command again to go on")
         elif not self.packed:
-            lines.append("not packed: another run was packing this dataset, or packing was off; run again to pack")
+            lines.append("not all packed: another run was packing this dataset, packing was off, or a clip could not "
+                         "be read; run again to pack")
         return "\n".join([*lines, f"job: {self.job_file}"])
 
 
@@ -234,11 +250,11 @@ def run_job(job: JobSpec, options: RunOptions | None = None) -> JobReport:
                 _render(job, todo, options, ledger, meter, bad)
         except KeyboardInterrupt:
             interrupted = True
-    packed = not interrupted and options.pack and _pack(job, ledger)
+    packed, damaged = _pack(job, ledger) if options.pack and not interrupted else (False, set())
     return JobReport(output=job.output, job_file=job_file, total=len(specs), present=len(there), rendered=meter.clips,
                      quarantined=tuple(sorted(bad)), images=meter.images, seconds=meter.seconds,
                      crash_rate=meter.crashes / max(meter.attempts, 1), cost=meter.cost, packed=packed,
-                     interrupted=interrupted)
+                     damaged=len(ids & damaged), interrupted=interrupted)
 
 
 def _plan(job: JobSpec, options: RunOptions, stack: contextlib.ExitStack) -> list[ClipSpec]:
@@ -250,7 +266,21 @@ def _plan(job: JobSpec, options: RunOptions, stack: contextlib.ExitStack) -> lis
     import ray
 
     planner = ray.remote(num_cpus=options.cpus_per_worker, num_gpus=options.gpus_per_worker)(plan)
-    return ray.get(planner.remote(job))
+    return _result(planner.remote(job))
+
+
+def _result(reference: Any) -> Any:
+    """What a remote function returned; its error without Ray's account of where it was raised."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, PixelCubeError):
+            raise error.cause from None
+        raise RenderError(f"plan: {one_line(error.cause)}") from error
+    except ray.exceptions.RayError as error:
+        raise RenderError(f"plan: {one_line(error)}") from error
 
 
 def _render(job: JobSpec, todo: list[ClipSpec], options: RunOptions, ledger: Ledger, meter: Meter,
@@ -272,15 +302,19 @@ def _render(job: JobSpec, todo: list[ClipSpec], options: RunOptions, ledger: Led
             pool.close()
 
 
-def _pack(job: JobSpec, ledger: Ledger) -> bool:
-    """Move finished clips into shards, unless another run is at it."""
+def _pack(job: JobSpec, ledger: Ledger) -> tuple[bool, set[str]]:
+    """Move finished clips into shards, unless another run is at it: whether all are there, and ids of damaged ones."""
     from synth.dataset.pack import pack
 
     with ledger.packing() as mine:
-        if mine:
-            for problem in pack(job.output, job.shard_mb).skipped:
-                print(f"left out of the shards: {problem}", file=sys.stderr)
-        return mine
+        if not mine:
+            return False, set()
+        report = pack(job.output, job.shard_mb)
+    for problem in report.skipped:
+        print(f"left out of the shards: {problem}", file=sys.stderr)
+    for clip_id in report.damaged:
+        print(f"left out of the shards: clip {clip_id}: damaged since it was written, deleted", file=sys.stderr)
+    return not report.skipped, set(report.damaged)
 
 
 @contextlib.contextmanager

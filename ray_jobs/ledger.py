@@ -7,11 +7,13 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
+import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import psutil
 import yaml
@@ -21,6 +23,7 @@ from synth.dataset.storage import Storage
 from synth.spec import ClipSpec, JobSpec
 
 LOCK = "pack.lock"
+_LOCK_NAME = re.compile(rf"{re.escape(LOCK)}\.[0-9a-f]{{32}}")
 STALE_SECONDS = 300.0
 """A lock that its owner has not touched for this long is nobody's: owners touch it every STALE_SECONDS / 10."""
 
@@ -46,7 +49,7 @@ def job_digest(job: JobSpec) -> str:
 
 
 class Ledger:
-    """Small files under ``jobs/``, ``quarantine/`` and ``pack.lock`` of a dataset, on any fsspec URL."""
+    """Small files under ``jobs/``, ``quarantine/`` and ``pack.lock.*`` of a dataset, on any fsspec URL."""
 
     def __init__(self, url: str):
         self._storage = Storage(url)
@@ -79,66 +82,70 @@ class Ledger:
 
     @contextlib.contextmanager
     def packing(self, patience: float = 60.0) -> Iterator[bool]:
-        """Hold the right to pack: yields False when another live run still holds it after ``patience`` seconds."""
-        deadline = time.monotonic() + patience
-        while not (mine := self._take()) and time.monotonic() < deadline:
-            time.sleep(1.0)
+        """Hold the right to pack: yields False when another live run still holds it after ``patience`` seconds.
+
+        Whoever wants it publishes a file of a name that nobody else uses, and only then looks for others: of two, the
+        later one always sees the earlier. So no file is ever taken over, and none but its owner's is touched.
+        """
+        name, deadline = f"{LOCK}.{secrets.token_hex(16)}", time.monotonic() + patience
+        while not (mine := self._take(name)) and time.monotonic() < deadline:
+            time.sleep(0.5 + secrets.randbelow(1000) / 1000)  # two that both stepped back don't meet again
         if not mine:
             yield False
             return
         done = threading.Event()
-        beat = threading.Thread(target=self._keep_alive, args=(done,), daemon=True)
+        beat = threading.Thread(target=self._keep_alive, args=(name, done), daemon=True)
         beat.start()
         try:
             yield True
         finally:
             done.set()
             beat.join()
-            self._storage.delete(LOCK)
+            self._storage.delete(name)
 
-    def _take(self) -> bool:
-        """Create the lock if there is none, or inherit it from an owner that is gone."""
-        storage = self._storage
-        storage.fs.makedirs(storage.root, exist_ok=True)
+    def _take(self, name: str) -> bool:
+        """Publish a lock; keep it if no other is alive. Those of the dead are cleared away."""
+        self._storage.publish_bytes(_signature(), name)
+        mine = False
         try:
-            storage.fs.pipe_file(storage.path(LOCK), _signature(), mode="create")
-            return True
-        except FileExistsError:
-            pass
-        lock = self._read()
-        if lock and _alive(lock):
+            others = [other for other in self._storage.list("") if _LOCK_NAME.fullmatch(other) and other != name]
+            living = [other for other in others if self._alive(other)]
+            mine = not living
+        finally:
+            if not mine:
+                self._storage.delete(name)
+        for other in others if mine else []:
+            self._storage.delete(other)
+        return mine
+
+    def _alive(self, name: str) -> bool:
+        """Whether the owner of a lock still works: known for sure on this host, by its heartbeat elsewhere."""
+        try:
+            content = self._storage.read_all(name)
+        except DatasetError:
+            return self._storage.exists(name)  # one that is there and can't be read may be anybody's
+        try:
+            lock = json.loads(content)
+            host, pid, started = lock["owner"]
+            if host != socket.gethostname():
+                return time.time() - lock["touched"] < STALE_SECONDS
+            return abs(psutil.Process(pid).create_time() - started) < 2
+        except (ValueError, TypeError, KeyError, psutil.Error):  # cut short by a crash, or its process is gone
             return False
-        storage.publish_bytes(_signature(), LOCK)
-        time.sleep(0.2)  # two heirs at once: the last to write wins, and both read who that is
-        return self._read().get("owner") == _owner()
 
-    def _read(self) -> dict[str, Any]:
-        """The lock, or nothing if it is gone or was cut short by a crash."""
-        try:
-            return json.loads(self._storage.read_all(LOCK))
-        except (DatasetError, ValueError):
-            return {}
-
-    def _keep_alive(self, done: threading.Event) -> None:
+    def _keep_alive(self, name: str, done: threading.Event) -> None:
+        """Touch a lock until ``done``, or until another run has taken its owner for dead and cleared it away."""
         while not done.wait(STALE_SECONDS / 10):
-            self._storage.publish_bytes(_signature(), LOCK)
-
-
-def _owner() -> list[Any]:
-    """This process: host, pid, and start time, as pids are used again."""
-    return [socket.gethostname(), os.getpid(), round(psutil.Process().create_time())]
+            try:
+                if not self._storage.exists(name):
+                    print(f"{self._storage.url}/{name}: lost: another run may pack this dataset too", file=sys.stderr)
+                    return
+                self._storage.publish_bytes(_signature(), name)
+            except Exception as error:  # the next beat may succeed
+                print(f"cannot touch the lock: {error}", file=sys.stderr)
 
 
 def _signature() -> bytes:
-    return json.dumps({"owner": _owner(), "touched": time.time()}).encode()
-
-
-def _alive(lock: dict[str, Any]) -> bool:
-    """Whether the owner of a lock still works: known for sure on this host, by its heartbeat elsewhere."""
-    host, pid, started = lock["owner"]
-    if host == socket.gethostname():
-        try:
-            return abs(psutil.Process(pid).create_time() - started) < 2
-        except psutil.Error:
-            return False
-    return time.time() - lock["touched"] < STALE_SECONDS
+    """This process (host, pid, and start time, as pids are used again) and the time."""
+    owner = [socket.gethostname(), os.getpid(), round(psutil.Process().create_time())]
+    return json.dumps({"owner": owner, "touched": time.time()}).encode()

@@ -10,7 +10,7 @@ from typing import Any
 import ray
 
 from assets.errors import RenderError
-from ray_jobs.worker import Outcome, Worker, WorkerOptions, one_line
+from ray_jobs.worker import THREAD_VARIABLES, Outcome, Worker, WorkerOptions, one_line
 from synth.spec import ClipSpec
 
 _FAILED_STARTS = 5
@@ -94,8 +94,11 @@ class Pool:
 
     def _spawn(self, memory: int) -> None:
         # Restarts and retries are the driver's: it alone knows whose fault a death was.
+        # As many threads as CPUs, so that workers on one node don't fight over cores.
+        threads = dict.fromkeys(THREAD_VARIABLES, str(self._options.cpus))
         actor = ray.remote(Worker).options(num_cpus=self._options.cpus, num_gpus=self._options.gpus, max_restarts=0,
-                                           memory=memory or None).remote(self._options)
+                                           memory=memory or None,
+                                           runtime_env={"env_vars": threads}).remote(self._options)
         self._pending[actor.start.remote()] = _Slot(actor, memory)
 
     def give(self, take: Callable[[int], ClipSpec | None], keep: bool = False) -> None:

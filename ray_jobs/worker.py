@@ -14,10 +14,13 @@ from typing import Any
 import psutil
 
 from assets.errors import PixelCubeError, RenderError
+from synth.renderers import limit_threads
 from synth.spec import ClipSpec
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENIMAGEIO_THREADS",
-                     "EXR_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENIMAGEIO_THREADS",
+                    "EXR_NUM_THREADS")
+"""What numeric libraries read, once, when they are loaded: a worker's environment has them before it starts."""
+
 
 @dataclasses.dataclass(frozen=True)
 class WorkerOptions:
@@ -66,7 +69,7 @@ class Worker:
         self._options = options
 
     def start(self) -> dict[str, Any]:
-        """Limit the thread pools, import the renderer; tells where it lives, or why it cannot."""
+        """Limit the renderer's threads, import it; tells where it lives, or why it cannot."""
         import ray
 
         where = {"node": ray.get_runtime_context().get_node_id(), "host": socket.gethostname(), "pid": os.getpid()}
@@ -86,16 +89,6 @@ class Worker:
             return Outcome("exception", reason=one_line(error), detail=traceback.format_exc(), host=host,
                            rss=psutil.Process().memory_info().rss, fatal=_disk_full(error))
         return Outcome("done", row=dict(row or {}), host=host, rss=psutil.Process().memory_info().rss)
-
-
-def limit_threads(count: int) -> None:
-    """Give this process ``count`` threads for numeric work, so that workers on one node don't fight over cores."""
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(count)))
-    try:
-        import drjit
-    except ImportError:
-        return
-    drjit.set_thread_count(count)  # Mitsuba's kernels run in this pool
 
 
 def resolve(path: str) -> Callable[..., Any]:

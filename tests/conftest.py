@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,28 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder} (PIXELCUBE_SHARED names another place)")
     return folder
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """URL of a dataset to be, in a bucket of an S3 that is served on loopback."""
+    import boto3
+    import fsspec
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in (
+        ("AWS_ENDPOINT_URL", f"http://{host}:{port}"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("NO_PROXY", host),
+    ):
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket="faces")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    yield "s3://faces/some/dataset"
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    server.stop()

@@ -20,6 +20,7 @@ from assets.errors import RenderError
 from assets.hdri import bundled_entries
 from ray_jobs.cli import machine
 from ray_jobs.cli.text import make_console
+from ray_jobs.machine import usable_cores
 from synth.renderers import variants
 
 PACKAGES = ("pixelcube", "mitsuba", "drjit", "bpy", "ray", "torch", "smplx", "numpy", "OpenEXR", "OpenImageIO",
@@ -95,7 +96,7 @@ def _renderer() -> Iterator[Check]:
 
 
 def _machine() -> Iterator[Check]:
-    cores, memory = machine.usable_cores(), machine.memory_bytes()
+    cores, memory = usable_cores(), machine.memory_bytes()
     yield Check("machine", "cpu", f"{cores:g} usable cores, {machine.cpu_model()}", True)
     enough = memory / max(cores, 1) > 2 * GIGABYTE
     yield Check("machine", "memory", f"{memory / GIGABYTE:.1f} GB", enough,

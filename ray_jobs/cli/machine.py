@@ -1,9 +1,8 @@
-"""Facts about the machine that decide how fast it renders: cores, memory, GPU, disk, home."""
+"""Facts about the machine that decide how fast it renders: memory, processor, GPU, home, video encoder."""
 
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import re
 import shutil
@@ -12,16 +11,6 @@ import tempfile
 from pathlib import Path
 
 import psutil
-
-
-def usable_cores() -> float:
-    """Cores that this process may use: its affinity, or a container's quota where that is less."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return min(affinity, int(quota) / int(period))
-    except (OSError, ValueError):  # not Linux, cgroup v1, or no quota ("max")
-        return affinity
 
 
 def memory_bytes() -> int:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from assets.errors import PixelCubeError
+from ray_jobs.oneline import guarded
 
 _DESCRIPTION = """Renders relightable portrait video: one face, motion and camera under any light, in linear radiance.
 
@@ -174,25 +172,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    commands = Doctor | _render(arguments) | Inspect | Validate | Assets
-    command = tyro.cli(commands, prog="pixelcube", description=_DESCRIPTION, args=arguments or ["--help"])
-    try:
-        return command.execute()
-    except KeyboardInterrupt:
-        print("pixelcube: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader (`head`) has left: no more output, not even by the interpreter's closing flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        message = " ".join(str(error).split())
-        if not isinstance(error, PixelCubeError):
-            message = f"unexpected {type(error).__name__}: {message} (run with --debug for the traceback)"
-        print(f"pixelcube: {message}", file=sys.stderr)
-        return 2
+
+    def run() -> int:
+        commands = Doctor | _render(arguments) | Inspect | Validate | Assets
+        return tyro.cli(commands, prog="pixelcube", description=_DESCRIPTION, args=arguments or ["--help"]).execute()
+
+    return guarded("pixelcube", run, debug)
 
 
 if __name__ == "__main__":

@@ -33,14 +33,23 @@ class Render:
     def execute(self) -> int:
         """Exit status."""
         job = load(self.job, self.overrides)
-        print(announcement(job), flush=True)
+        if not self.options.gpus_per_worker:  # else the workers know their variant, and the driver may have no GPU
+            print(announcement(job), flush=True)
         report = run_job(job, self.options)
         print(report.summary())
-        if self.inspect and not report.interrupted and report.rendered + report.present:
+        if self.inspect and not report.interrupted and _has_index(report.output):
             from ray_jobs.cli import inspect
 
             inspect.main(report.output)
         return report.exit_code
+
+
+def _has_index(url: str) -> bool:
+    """Whether there is anything to inspect: not if nothing was packed, and nothing before."""
+    from synth.dataset.index import INDEX
+    from synth.dataset.storage import Storage
+
+    return Storage(url).exists(INDEX)
 
 
 def announcement(job: JobSpec) -> str:

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from ray_jobs.cli import display
 from ray_jobs.cli.video import write_mp4
+from ray_jobs.machine import usable_cpus
 from synth.dataset.reader import Clip
 
 THUMB = 160
@@ -29,7 +30,7 @@ def write(folder: Path, clips: Sequence[Clip], title: str, summary: Sequence[str
     """Write pictures, videos and, last, ``index.html`` into ``folder``; returns the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
     # Decoding, resizing and encoding release the interpreter: a thread a core halves the time on two.
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(usable_cpus()) as pool:
         entries = list(pool.map(functools.partial(_entry, folder, video), clips))
     source = Path(__file__).with_name("sheet.html.j2").read_text()
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +25,8 @@ from synth.dataset.storage import Storage
 
 _MIB = 1 << 20
 _COPY = 4 * _MIB
+_DRAFT_SECONDS = 3600.0
+"""A draft that has not grown for so long is nobody's: writers add to theirs after every frame."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +38,13 @@ class PackReport:
     shards: tuple[str, ...]
     """Shards newly written."""
     skipped: tuple[str, ...]
-    """One line for each staged clip that is damaged and stays out; rendering it again replaces it."""
+    """One line for each staged clip that could not be read now; it stays staged."""
+    damaged: tuple[str, ...]
+    """Ids of staged clips whose bytes had changed since they were written: deleted, so that they are rendered again."""
+
+
+class _Damaged(DatasetError):
+    """A staged clip that no retry can read: it is gone, cut short, or has another hash."""
 
 
 def pack(dataset_url: str, shard_mb: int = 512) -> PackReport:
@@ -52,17 +61,24 @@ def pack(dataset_url: str, shard_mb: int = 512) -> PackReport:
         (row for clip_id, row in staged.items() if clip_id not in known),
         key=lambda row: (row["job"], row["index"], row["clip_id"]),
     )
-    packed, skipped = [], []
+    sizes = storage.list(STAGING)
+    packed: list[dict[str, Any]] = []
+    problems: dict[str, DatasetError] = {}
     for group in _groups(fresh, shard_mb * _MIB):
-        rows, problems = _write_shard(storage, group)
+        rows, left_out = _write_shard(storage, group, sizes)
         packed += rows
-        skipped += problems
+        problems |= left_out
     if packed:
         new = rows_to_table(packed, storage.url)
         write_index(storage, (table for source in (index_tables(storage), [new]) for table in source))
+    damaged = tuple(clip_id for clip_id, problem in problems.items() if isinstance(problem, _Damaged))
+    for clip_id in damaged:
+        for suffix in (".json", ".tar"):  # in this order: a clip with a row always has a tar
+            storage.delete(f"{STAGING}/{clip_id}{suffix}")
     _clean(storage, known | {row["clip_id"] for row in packed})
     shards = dict.fromkeys(row["shard"] for row in packed)
-    return PackReport(len(packed), tuple(shards), tuple(skipped))
+    skipped = tuple(str(problem) for clip_id, problem in problems.items() if clip_id not in damaged)
+    return PackReport(len(packed), tuple(shards), skipped, damaged)
 
 
 def _groups(rows: list[dict[str, Any]], target: int) -> Iterator[list[dict[str, Any]]]:
@@ -77,18 +93,21 @@ def _groups(rows: list[dict[str, Any]], target: int) -> Iterator[list[dict[str, 
         yield group
 
 
-def _write_shard(storage: Storage, group: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Concatenate staged clips to one tar; returns rows that point into it, and a line for each clip left out."""
-    packed, skipped = [], []
+def _write_shard(
+    storage: Storage, group: list[dict[str, Any]], sizes: dict[str, int]
+) -> tuple[list[dict[str, Any]], dict[str, DatasetError]]:
+    """Concatenate staged clips (``sizes``: of their files) to one tar; rows that point into it, and what stays out."""
+    packed: list[dict[str, Any]] = []
+    problems: dict[str, DatasetError] = {}
     digest = hashlib.blake2b(digest_size=16)
     with storage.draft(SHARDS, "shard") as draft:
         with draft.open("wb") as shard:
             for row in group:
                 start, before = shard.tell(), digest.copy()
                 try:
-                    _copy_clip(storage, row, shard, digest)
+                    _copy_clip(storage, row, shard, digest, sizes)
                 except DatasetError as error:
-                    skipped.append(str(error))
+                    problems[row["clip_id"]] = error
                     shard.seek(start)
                     shard.truncate()
                     digest = before
@@ -100,19 +119,23 @@ def _write_shard(storage: Storage, group: list[dict[str, Any]]) -> tuple[list[di
         name = f"{SHARDS}/{digest.hexdigest()}.tar"
         if packed:
             storage.publish(Path(draft), name)
-    return [{**row, "shard": name} for row in packed], skipped
+    return [{**row, "shard": name} for row in packed], problems
 
 
-def _copy_clip(storage: Storage, row: dict[str, Any], shard: BinaryIO, digest: hashlib.blake2b) -> None:
-    """Append a staged clip's members; DatasetError if its bytes are no longer those that were written."""
+def _copy_clip(
+    storage: Storage, row: dict[str, Any], shard: BinaryIO, digest: hashlib.blake2b, sizes: dict[str, int]
+) -> None:
+    """Append a staged clip's members; _Damaged if its bytes are no longer those that were written."""
     name, clip = f"{STAGING}/{row['clip_id']}.tar", hashlib.blake2b(digest_size=16)
+    if sizes.get(f"{row['clip_id']}.tar", 0) < row["length"]:
+        raise _Damaged(f"{storage.url}/{name}: gone, or cut short")
     for offset in range(0, row["length"], _COPY):
         block = storage.read(name, offset, min(_COPY, row["length"] - offset))
         shard.write(block)
         digest.update(block)
         clip.update(block)
     if clip.hexdigest() != row["hash"]:
-        raise DatasetError(f"{storage.url}/{name}: damaged since it was written; delete it and its .json, render again")
+        raise _Damaged(f"{storage.url}/{name}: damaged since it was written")
 
 
 def _moved(row: dict[str, Any], by: int) -> dict[str, Any]:
@@ -126,8 +149,9 @@ def _clean(storage: Storage, indexed: set[str]) -> None:
     The row of a staged clip goes before its tar, so that a clip with a row always has a tar.
     """
     for name in sorted(storage.list(STAGING), key=lambda name: not name.endswith(".json")):
-        if name.lstrip(".").partition(".")[0] in indexed:
-            storage.delete(f"{STAGING}/{name}")
+        path = f"{STAGING}/{name}"
+        if name.lstrip(".").partition(".")[0] in indexed and not (name.endswith(".tmp") and _young(storage, path)):
+            storage.delete(path)
     used = index_values(storage, "shard")
     for name in storage.list(SHARDS):
         path = f"{SHARDS}/{name}"
@@ -136,6 +160,15 @@ def _clean(storage: Storage, indexed: set[str]) -> None:
     for name in storage.list(""):
         if name.endswith(".tmp") and INDEX in name:
             storage.delete(name)
+
+
+def _young(storage: Storage, name: str) -> bool:
+    """Whether another run may still be writing a draft; where the store tells no times, it may."""
+    try:
+        written = storage.fs.modified(storage.path(name))
+    except (OSError, NotImplementedError):
+        return True
+    return time.time() - written.timestamp() < _DRAFT_SECONDS
 
 
 def _holds_only(storage: Storage, shard: str, indexed: set[str]) -> bool:

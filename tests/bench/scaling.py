@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from ray_jobs.cluster import connected, usable_cpus
+from ray_jobs.cluster import connected
+from ray_jobs.machine import usable_cpus
 from ray_jobs.worker import WorkerOptions
 from synth.spec import ClipSpec, JobSpec, LightingChoice
 

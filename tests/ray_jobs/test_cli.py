@@ -67,6 +67,11 @@ def test_bad_job_is_one_line(tmp_path, capsys, text, expected):
     assert f"{job}: {expected}" in fails(["render", str(job)], capsys)
 
 
+@pytest.mark.parametrize("option", ["--workers", "--cpus-per-worker"])
+def test_bad_option_is_one_line(option, capsys):
+    assert "is 0, expected a number of at least 1" in fails(["render", option, "0"], capsys)
+
+
 def test_missing_files_are_one_line(tmp_path, capsys):
     assert "no such job file" in fails(["render", str(tmp_path / "none.yaml")], capsys)
     assert "index.parquet" in fails(["inspect", str(tmp_path)], capsys)

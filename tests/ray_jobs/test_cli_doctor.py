@@ -10,6 +10,7 @@ import pytest
 
 from ray_jobs.cli import doctor, machine
 from ray_jobs.cli.main import main
+from ray_jobs.machine import usable_cores, usable_cpus
 from synth.renderers import variants
 
 
@@ -70,6 +71,7 @@ def test_table_names_the_variant(capsys):
 
 
 def test_machine_facts_are_within_the_machine():
-    assert 0 < machine.usable_cores() <= os.cpu_count()
+    assert 0 < usable_cores() <= os.cpu_count()
+    assert 1 <= usable_cpus() <= os.cpu_count()
     assert 0 < machine.memory_bytes() <= psutil.virtual_memory().total
     assert not machine.library_loads("libno_such_library.so.1")

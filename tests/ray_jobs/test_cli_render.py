@@ -7,13 +7,14 @@ import pytest
 from ray_jobs.cli import inspect, render
 from ray_jobs.cli.main import main
 from ray_jobs.driver import JobReport
+from synth.dataset.storage import Storage
 from synth.spec import JobSpec
 
 
 @pytest.fixture
 def driver(monkeypatch):
     """Stands in for the driver and for inspect; returns what they were called with."""
-    calls = {"inspected": [], "interrupted": False, "quarantined": ()}
+    calls = {"inspected": [], "interrupted": False, "quarantined": (), "index": True}
 
     def run_job(job, options):
         calls.update(job=job, options=options)
@@ -23,6 +24,7 @@ def driver(monkeypatch):
 
     monkeypatch.setattr(render, "run_job", run_job)
     monkeypatch.setattr(inspect, "main", calls["inspected"].append)
+    monkeypatch.setattr(Storage, "exists", lambda storage, name: calls["index"])
     return calls
 
 
@@ -39,6 +41,18 @@ def test_options_replace_fields_of_the_job(tmp_path, driver, capsys):
 def test_no_inspect(driver):
     assert main(["render", "--no-inspect"]) == 0
     assert driver["inspected"] == []
+
+
+def test_what_was_not_packed_is_not_inspected(driver):
+    driver["index"] = False
+    assert main(["render", "--no-pack"]) == 0
+    assert driver["inspected"] == []
+
+
+def test_gpu_workers_choose_their_variant_themselves(driver, monkeypatch, capsys):
+    monkeypatch.setattr(render, "choose_variant", lambda wanted: pytest.fail("the driver may have no GPU"))
+    assert main(["render", "--gpus-per-worker", "1"]) == 0
+    assert "rendering with" not in capsys.readouterr().out
 
 
 def test_exit_status_is_the_reports(driver):

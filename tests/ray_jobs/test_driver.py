@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from assets.errors import DatasetError, RenderError
-from ray_jobs.driver import ATTEMPTS, BAD_LUCK, _Queue, _Run
+from assets.errors import DatasetError, RenderError, SpecError
+from ray_jobs.driver import ATTEMPTS, BAD_LUCK, RunOptions, _Queue, _Run
 from ray_jobs.ledger import Ledger
 from ray_jobs.progress import Display, Meter, duration
 from ray_jobs.worker import Outcome
@@ -78,6 +78,14 @@ def test_full_disk_is_nobodys_fault(run):
     with pytest.raises(DatasetError, match="free some space"):
         run.settle(SPECS[0], Outcome("exception", reason="DatasetError: no space left", fatal=True))
     assert run.in_quarantine == set()
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("workers", 0), ("workers", -1), ("cpus_per_worker", 0), ("gpus_per_worker", -0.5), ("recycle_gb", 0.0),
+    ("clip_timeout", 0.0), ("clip_timeout", float("nan")), ("price_per_node_hour", -1.0)])
+def test_options_that_no_run_could_have(name, value):
+    with pytest.raises(SpecError, match=f"'{name}' is {value}, expected"):
+        RunOptions(**{name: value})
 
 
 def test_meter_counts_money_by_nodes():

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
@@ -17,6 +18,9 @@ from synth.dataset.storage import Storage
 from synth.spec import JobSpec
 from tests.ray_jobs import fake
 
+FOREIGN = f"{LOCK}.{'0' * 32}"
+"""Lock of another process."""
+
 
 @pytest.fixture(params=["local", "memory"])
 def url(request, tmp_path) -> str:
@@ -24,7 +28,11 @@ def url(request, tmp_path) -> str:
 
 
 def write_lock(url: str, host: str, pid: int, started: float, touched: float) -> None:
-    Storage(url).publish_bytes(json.dumps({"owner": [host, pid, started], "touched": touched}).encode(), LOCK)
+    Storage(url).publish_bytes(json.dumps({"owner": [host, pid, started], "touched": touched}).encode(), FOREIGN)
+
+
+def locks(url: str) -> list[str]:
+    return [name for name in Storage(url).list("") if LOCK in name]
 
 
 def test_one_packer_at_a_time(url):
@@ -33,7 +41,7 @@ def test_one_packer_at_a_time(url):
         assert mine
         with Ledger(url).packing(patience=0) as other:
             assert not other
-    assert not Storage(url).exists(LOCK)
+    assert locks(url) == []
     with ledger.packing(patience=0) as mine:
         assert mine
 
@@ -63,9 +71,49 @@ def test_lock_of_another_host_lives_by_its_heartbeat(url, age, free):
 
 
 def test_lock_that_was_cut_short_is_nobodys(url):
-    Storage(url).publish_bytes(b'{"owner": [', LOCK)
+    Storage(url).publish_bytes(b'{"owner": [', FOREIGN)
     with Ledger(url).packing(patience=0) as mine:
-        assert mine
+        assert mine and FOREIGN not in locks(url)
+
+
+def test_many_at_once_are_never_two(url):
+    """Every thread is a rival; the lock is held for long enough to be seen by all."""
+    inside, most = [], []
+
+    def pack() -> None:
+        with Ledger(url).packing(patience=20) as mine:
+            if mine:
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.05)
+                inside.pop()
+
+    threads = [threading.Thread(target=pack) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 5 and locks(url) == []
+
+
+def test_heartbeat_survives_errors_and_never_brings_a_lost_lock_back(url, monkeypatch, capfd):
+    monkeypatch.setattr("ray_jobs.ledger.STALE_SECONDS", 0.2)
+    ledger = Ledger(url)
+    with ledger.packing() as mine:
+        (name,) = locks(url)
+        content = ledger._storage.read_all(name)
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger._storage, "publish_bytes", lambda *_: 1 / 0)
+            time.sleep(0.1)
+        time.sleep(0.2)
+        assert mine and ledger._storage.read_all(name) != content
+        ledger._storage.delete(name)
+        time.sleep(0.1)
+        assert locks(url) == []
+        Storage(url).publish_bytes(b"{}", FOREIGN)
+    assert locks(url) == [FOREIGN], "the lock of the run that took over is not deleted"
+    said = capfd.readouterr().err
+    assert "division by zero" in said and "lost" in said
 
 
 def test_quarantine_and_release(url):

@@ -11,9 +11,13 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from assets.errors import PixelCubeError
+from assets.errors import PixelCubeError, SpecError
 from ray_jobs.command import main
-from ray_jobs.driver import JobReport, RunOptions, run_job
+from ray_jobs.driver import JobReport, RunOptions, _result, run_job
+from ray_jobs.worker import THREAD_VARIABLES, WorkerOptions
+from synth.dataset.reader import Dataset
+from synth.dataset.storage import Storage
+from synth.dataset.validate import validate
 from synth.spec import JobSpec, load_job
 from tests.ray_jobs.conftest import FAKE, ROOT, wait_for
 
@@ -45,10 +49,10 @@ def mtimes(folder: Path) -> dict[Path, int]:
 
 
 def visible_partials(dataset: Path) -> list[Path]:
-    """Staged tars without the row that makes them clips, or drafts under a visible name."""
+    """Rows without their tar, or drafts under a visible name. A tar is whole, and no clip until its row is there."""
     staged = [path for path in (dataset / "staging").glob("*") if not path.name.startswith(".")]
-    stems = {path.stem for path in staged if path.suffix == ".json"}
-    return [path for path in staged if path.stem not in stems or path.suffix == ".tmp"]
+    tars = {path.stem for path in staged if path.suffix == ".tar"}
+    return [path for path in staged if path.stem not in tars or path.suffix not in (".tar", ".json")]
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +128,48 @@ def test_full_disk_stops_the_job_and_blames_no_clip(ray_session, tmp_path, undis
     assert contents(tmp_path / "ds") == undisturbed
 
 
+def test_damaged_clip_is_rendered_again(ray_session, tmp_path, undisturbed, capfd):
+    run_job(noise_job(tmp_path), RunOptions(**vars(NOISE) | {"pack": False}))
+    tar = next((tmp_path / "ds/staging").glob("*.tar"))
+    tar.write_bytes(bytes(tar.stat().st_size))
+    report = run_job(noise_job(tmp_path), NOISE)
+    assert (report.damaged, report.exit_code, report.packed) == (1, 1, True)
+    assert "3 of 4 clips" in report.summary() and "run the same command again" in report.summary()
+    assert tar.stem in capfd.readouterr().err
+    again = run_job(noise_job(tmp_path), NOISE)
+    assert (again.rendered, again.damaged, again.exit_code) == (1, 0, 0)
+    assert contents(tmp_path / "ds") == undisturbed
+
+
+def test_workers_have_as_many_threads_as_cpus_before_they_start(ray_session):
+    from ray_jobs.pool import Pool
+
+    pool = Pool(WorkerOptions(render=FAKE[3], cpus=1))
+    try:
+        pool.grow(1)
+        while not pool.idle:
+            pool.poll(1.0)
+        environment = Path(f"/proc/{pool.pids[0]}/environ").read_bytes().split(b"\0")
+    finally:
+        pool.close()
+    assert {f"{name}=1".encode() for name in THREAD_VARIABLES} <= {*environment}
+
+
+def test_remote_errors_are_their_own_again(ray_session):
+    import ray
+
+    @ray.remote
+    def plan(error: Exception):
+        raise error
+
+    with pytest.raises(SpecError) as caught:
+        _result(plan.remote(SpecError("clips: none")))
+    assert str(caught.value) == "clips: none" and not isinstance(caught.value, ray.exceptions.RayError)
+    with pytest.raises(PixelCubeError) as caught:
+        _result(plan.remote(ValueError("first\nsecond")))
+    assert str(caught.value) == "plan: ValueError: first"
+
+
 def test_worker_that_grows_is_replaced(ray_session, tmp_path, undisturbed):
     report = run_job(noise_job(tmp_path), RunOptions(**vars(NOISE) | {"recycle_gb": 0.01}))
     assert report.crash_rate == 0 and contents(tmp_path / "ds") == undisturbed
@@ -171,7 +217,7 @@ def test_killed_worker_and_killed_driver(start_render, short_home, undisturbed):
     assert second.returncode == 0, output
     assert "were there" in output
     assert contents(dataset) == undisturbed
-    assert list((dataset / "staging").iterdir()) == []
+    assert all(path.name.startswith(".") for path in (dataset / "staging").iterdir()), "young drafts alone may stay"
 
 
 @pytest.mark.slow
@@ -189,17 +235,32 @@ def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(start_render, short_
 
 
 @pytest.mark.slow
-def test_real_clips_are_the_same_on_one_worker_and_on_two(ray_session, tmp_path):
-    """The real planner and renderer; the index names the job that is saved beside it."""
+def test_real_clips_are_the_same_on_two_workers_and_on_one_that_is_killed(ray_session, tmp_path):
+    """The real planner and renderer, kill -9 in mid-clip; the index names the job that is saved beside it."""
     found = []
-    for workers in (2, 1):
-        job = load_job(JOB, output=str(tmp_path / str(workers)), clips=workers, frames=1)
-        report = run_job(job, RunOptions(address="local", workers=workers))
-        assert report.exit_code == 0 and report.rendered == workers
-        found.append(contents(tmp_path / str(workers)))
-        rows = pq.read_table(tmp_path / str(workers) / "index.parquet", columns=["job"]).column("job").to_pylist()
+    for workers, render in ((2, RunOptions.render), (1, "tests.ray_jobs.fake:render_really")):
+        output = tmp_path / str(workers) / "ds"
+        job = load_job(JOB, output=str(output), clips=2, frames=2)
+        report = run_job(job, RunOptions(address="local", workers=workers, render=render))
+        assert report.exit_code == 0 and report.rendered == 2
+        found.append(contents(output))
+        rows = pq.read_table(output / "index.parquet", columns=["job"]).column("job").to_pylist()
         assert {f"{name}.yaml" for name in rows} == {Path(report.job_file).name}
-    assert len(found[0]) == 2 and len(found[1]) == 1 and found[1].items() < found[0].items()
+    assert report.crash_rate == pytest.approx(1 / 3) and visible_partials(output) == []
+    assert len(found[0]) == 2 and found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_into_an_object_store(start_render, bucket, undisturbed):
+    """The whole job through S3's interface, from processes of its own; and once more, for nothing."""
+    for rendered in (4, 0):
+        process = start_render(JOB, "--output", bucket, "--clips", 4, "--workers", 2, *FAKE)
+        output, _ = process.communicate(timeout=100)
+        assert process.returncode == 0 and f"4 of 4 clips in {bucket}" in output, output
+        assert ("rendered 4 clips" in output) == bool(rendered)
+    table = Dataset.open(bucket).table(["clip_id", "pixel_hash"])
+    assert dict(zip(*(column.to_pylist() for column in table.columns), strict=True)) == undisturbed
+    assert validate(bucket) == [] and [name for name in Storage(bucket).list("") if "lock" in name] == []
 
 
 def test_errors_are_one_line(capfd, tmp_path):
@@ -208,6 +269,15 @@ def test_errors_are_one_line(capfd, tmp_path):
     assert main([str(bad)]) == 2
     error = capfd.readouterr().err
     assert error.count("\n") == 1 and "clips" in error and "many" in error
+
+
+def test_unexpected_errors_and_bad_options_are_one_line(capfd, monkeypatch):
+    monkeypatch.setattr("ray_jobs.command.run_job", lambda *_: {}["first\nsecond"])
+    assert main([]) == 2
+    assert capfd.readouterr().err.splitlines()[0].startswith("render: unexpected KeyError")
+    assert main(["--workers", "0"]) == 2
+    error = capfd.readouterr().err
+    assert error.count("\n") == 1 and "'workers' is 0" in error
 
 
 def test_summary_tells_what_matters():

@@ -1,10 +1,12 @@
 """Packing: shards of a size, an index that comes last, and no crash that loses or doubles anything."""
 
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from assets.errors import DatasetError
 from synth.dataset import index
 from synth.dataset.pack import pack
 from synth.dataset.reader import Dataset
@@ -115,14 +117,46 @@ def test_killed_at_any_step(tmp_path, monkeypatch, after, late_clip):
     assert step >= 6  # a shard, the index and two files for each clip
 
 
-def test_a_damaged_staged_clip_stays_out(tmp_path):
-    ids = stage(tmp_path, [0, 1, 2])
-    tar = tmp_path / "staging" / f"{ids[1]}.tar"
+def flip(tar):
     data = bytearray(tar.read_bytes())
     data[3000] ^= 1
     tar.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [flip, lambda tar: os.truncate(tar, 3000), Path.unlink], ids=["flip", "cut", "gone"])
+def test_a_damaged_staged_clip_stays_out_and_goes(tmp_path, damage):
+    ids = stage(tmp_path, [0, 1, 2])
+    damage(tmp_path / "staging" / f"{ids[1]}.tar")
     report = pack(str(tmp_path))
-    assert report.clips == 2 and ids[1] in report.skipped[0] and "damaged" in report.skipped[0]
+    assert report.clips == 2 and report.damaged == (ids[1],) and report.skipped == ()
+    assert existing_clip_ids(str(tmp_path)) == {ids[0], ids[2]}, "so it will be rendered again"
     assert [clip.clip_id for clip in Dataset.open(str(tmp_path)).clips()] == [ids[0], ids[2]]
     stage(tmp_path, [1])
     assert pack(str(tmp_path)).clips == 1 and validate(str(tmp_path)) == []
+
+
+def test_a_clip_that_cannot_be_read_now_stays_staged(tmp_path, monkeypatch):
+    ids = stage(tmp_path, [0, 1])
+    read = Storage.read
+
+    def unlucky(self, name, *span):
+        if ids[1] in name:
+            raise DatasetError(f"{name}: connection reset")
+        return read(self, name, *span)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "read", unlucky)
+        report = pack(str(tmp_path))
+    assert report.clips == 1 and report.damaged == () and "connection reset" in report.skipped[0]
+    assert existing_clip_ids(str(tmp_path)) == {*ids} and pack(str(tmp_path)).clips == 1
+
+
+def test_a_draft_of_an_indexed_clip_goes_only_when_it_is_old(tmp_path):
+    (clip_id,) = stage(tmp_path, [0])
+    draft = tmp_path / "staging" / f".{clip_id}.tar.{'0' * 32}.tmp"
+    draft.touch()
+    pack(str(tmp_path))
+    assert draft.exists(), "another run may be writing it"
+    os.utime(draft, (0, 0))
+    pack(str(tmp_path))
+    assert not draft.exists()

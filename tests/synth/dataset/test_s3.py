@@ -1,10 +1,8 @@
 """The same dataset on an S3 API, served on loopback."""
 
 import boto3
-import fsspec
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
 from assets.errors import DatasetError
 from synth.dataset.pack import pack
@@ -12,26 +10,6 @@ from synth.dataset.reader import Dataset
 from synth.dataset.validate import validate
 from synth.dataset.writer import existing_clip_ids, write_clip
 from tests.synth.dataset.clips import INFO, make_frames, make_spec
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in (
-        ("AWS_ENDPOINT_URL", f"http://{host}:{port}"),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("NO_PROXY", host),
-    ):
-        monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket="faces")
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    yield "s3://faces/some/dataset"
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    server.stop()
 
 
 def test_write_pack_read_validate(bucket):
