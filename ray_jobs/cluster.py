@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.errors import RenderError
+from assets.errors import RenderError, SpecError
 from ray_jobs.machine import usable_cpus
 
 _OBJECT_STORE_BYTES = 100 * 2**20
@@ -46,6 +46,16 @@ def connected(address: str = "auto", cpus: int | None = None) -> Iterator[str]:
             yield f"the Ray at {found}"
         finally:
             ray.shutdown()
+
+
+def check_fits(address: str, cpus: int, gpus: float) -> None:
+    """SpecError if a worker needs more than this machine has and no cluster would be asked: it would wait for ever."""
+    if _find(address) is not None or ("ray" in sys.modules and sys.modules["ray"].is_initialized()):
+        return
+    if cpus > usable_cpus():
+        raise SpecError(f"option 'cpus_per_worker' is {cpus}, but this machine has {usable_cpus()} usable CPUs")
+    if gpus and not Path("/dev/nvidia0").exists():
+        raise SpecError(f"option 'gpus_per_worker' is {gpus:g}, but this machine has no NVIDIA GPU")
 
 
 def _prepare_environment(private: bool) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.errors import DatasetError, PixelCubeError, RenderError, SpecError
-from ray_jobs.cluster import connected
+from ray_jobs.cluster import check_fits, connected
 from ray_jobs.ledger import Attempt, Ledger, job_digest
 from ray_jobs.progress import Display, Meter, duration
 from ray_jobs.worker import Outcome, WorkerOptions, one_line, resolve
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ray_jobs.pool import Pool
 
 ATTEMPTS = 3
-"""A clip that fails, or takes its worker down, so many times is quarantined. Lost nodes don't count."""
+"""A clip that fails, or takes its worker down, so many times is quarantined; one whose files or fields are wrong, at
+once. Lost nodes don't count."""
 BAD_LUCK = 20
 """So many clips quarantined in a row, none finishing between, stop the job: it isn't the clips."""
 _FIRST_MEMORY = 2 * 2**30
@@ -201,7 +202,7 @@ class _Run:
             return
         history = self.queue.history[spec.clip_id]
         history.append(Attempt(outcome.kind, outcome.reason, outcome.detail, outcome.host))
-        if len(history) < ATTEMPTS:
+        if len(history) < ATTEMPTS and not outcome.hopeless:
             self.display.say(f"clip {spec.index}: {outcome.reason} (attempt {len(history)} of {ATTEMPTS})")
             self.queue.retry(spec, self._escalated(history) if outcome.kind == "worker died" else 0)
         else:
@@ -217,7 +218,7 @@ class _Run:
         self.in_quarantine.add(spec.clip_id)
         self.meter.failed += 1
         self._in_a_row += 1
-        self.display.say(f"clip {spec.index}: quarantined after {len(history)} attempts: {history[-1].reason} ({path})")
+        self.display.say(f"clip {spec.index}: quarantined, attempt {len(history)}: {history[-1].reason} ({path})")
         if self._in_a_row >= BAD_LUCK:
             raise RenderError(f"stopped: {BAD_LUCK} clips in a row were quarantined, the last one because: "
                               f"{history[-1].reason}")
@@ -237,6 +238,7 @@ def run_job(job: JobSpec, options: RunOptions | None = None) -> JobReport:
     ledger = Ledger(job.output)
     interrupted = False
     with contextlib.ExitStack() as stack:
+        check_fits(options.address, options.cpus_per_worker, options.gpus_per_worker)
         specs = _plan(job, options, stack)
         job_file = ledger.save_job(job)
         ids = {spec.clip_id for spec in specs}

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from assets.errors import PixelCubeError, RenderError
+from assets.errors import AssetError, PixelCubeError, RenderError, SpecError
 from synth.renderers import limit_threads
 from synth.spec import ClipSpec
 
@@ -60,6 +60,8 @@ class Outcome:
     """Resident memory of the worker after the clip, bytes."""
     fatal: bool = False
     """True where the next clip would fail for the same reason (disk full)."""
+    hopeless: bool = False
+    """True where the same clip would fail again for the same reason (a file or a field is wrong)."""
 
 
 class Worker:
@@ -87,7 +89,8 @@ class Worker:
             row = self._render(spec, self._options.url, self._options.job)
         except Exception as error:
             return Outcome("exception", reason=one_line(error), detail=traceback.format_exc(), host=host,
-                           rss=psutil.Process().memory_info().rss, fatal=_disk_full(error))
+                           rss=psutil.Process().memory_info().rss, fatal=_disk_full(error),
+                           hopeless=isinstance(error, AssetError | SpecError))
         return Outcome("done", row=dict(row or {}), host=host, rss=psutil.Process().memory_info().rss)
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from assets.errors import SpecError
 from ray_jobs import cluster, machine
+from ray_jobs.driver import RunOptions, run_job
+from synth.spec import JobSpec
 
 
 @pytest.fixture
@@ -63,3 +66,8 @@ def test_quota_of_a_container_counts(tmp_path, monkeypatch):
     assert (machine.usable_cores(), machine.usable_cpus()) == (0.5, 1)
     quota.write_text("max 100000\n")
     assert machine.usable_cores() == whole
+
+
+def test_a_worker_that_no_machine_could_hold_is_refused_at_once():
+    with pytest.raises(SpecError, match="'cpus_per_worker' is 999, but this machine has"):
+        run_job(JobSpec(), RunOptions(address="local", cpus_per_worker=999))

@@ -7,11 +7,11 @@ import io
 import pytest
 from rich.console import Console
 
-from assets.errors import DatasetError, RenderError, SpecError
+from assets.errors import AssetError, DatasetError, RenderError, SpecError
 from ray_jobs.driver import ATTEMPTS, BAD_LUCK, RunOptions, _Queue, _Run
 from ray_jobs.ledger import Ledger
 from ray_jobs.progress import Display, Meter, duration
-from ray_jobs.worker import Outcome
+from ray_jobs.worker import Outcome, Worker, WorkerOptions
 from synth.spec import JobSpec
 from tests.ray_jobs import fake
 
@@ -50,6 +50,18 @@ def test_memory_doubles_after_each_death_up_to_what_a_node_has(run):
 def test_exception_asks_for_no_memory(run):
     run.settle(SPECS[0], Outcome("exception", reason="ValueError"))
     assert run.queue.take(0) is SPECS[0]
+
+
+def test_a_wrong_file_or_field_is_not_tried_again(run):
+    def broken(spec, url, job):
+        raise AssetError("map.exr: 1 pixel is not finite")
+
+    worker = Worker(WorkerOptions(url="unused"))
+    worker._render = broken
+    outcome = worker.render(SPECS[0])
+    assert outcome.hopeless and outcome.reason == "AssetError: map.exr: 1 pixel is not finite"
+    run.settle(SPECS[0], outcome)
+    assert run.in_quarantine == {SPECS[0].clip_id} and not run.queue
 
 
 def test_lost_nodes_are_never_held_against_a_clip(run):

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import time
 from collections import namedtuple
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ import pytest
 from assets.errors import DatasetError
 from synth.dataset import exr, index
 from synth.dataset.pack import pack
-from synth.dataset.reader import Dataset
+from synth.dataset.reader import Clip, Dataset
 from synth.dataset.validate import validate
 from synth.dataset.writer import existing_clip_ids, write_clip
 from tests.synth.dataset.clips import INFO, make_frame, make_frames, make_spec
@@ -322,3 +323,8 @@ def test_lobes_that_do_not_sum_and_alpha_beyond_one_are_found(tmp_path):
     assert "alpha" in message and existing_clip_ids(str(tmp_path)) == set()
     frame.channels["alpha"][3, 3] = 1.0
     assert "diffuse + specular" in one_line(lambda: write_clip(str(tmp_path), spec, [frame], INFO))
+
+
+def test_an_id_that_is_a_path_is_refused_before_a_file_is_named_after_it(tmp_path):
+    with pytest.raises(DatasetError, match="expected 20 hex digits"):
+        Clip(SimpleNamespace(url=str(tmp_path)), "../../../evil")
