@@ -34,6 +34,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """URL of a dataset to be, in a bucket of an S3 that is served on loopback."""
     import boto3
     import fsspec
+    import requests
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -47,6 +48,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         ("NO_PROXY", host),
     ):
         monkeypatch.setenv(name, value)
+    # The objects of every server in this process live in one place, and outlive the server.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
     boto3.client("s3").create_bucket(Bucket="faces")
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     yield "s3://faces/some/dataset"
