@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import importlib
 import os
 import socket
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 
 from assets.errors import AssetError, PixelCubeError, RenderError, SpecError
+from assets.files import FULL_ERRORS
 from synth.renderers import limit_threads
 from synth.spec import ClipSpec
 
@@ -114,7 +114,7 @@ def _disk_full(error: BaseException | None) -> bool:
     if isinstance(error, PixelCubeError) and "no space left" in str(error):
         return True
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if isinstance(error, OSError) and error.errno in FULL_ERRORS:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import tempfile
@@ -14,8 +13,8 @@ from pathlib import Path
 import fsspec
 
 from assets.errors import DatasetError
+from assets.files import FULL_ERRORS
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ATOMIC_PUT = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"}
 """Stores where an upload becomes visible only when it is complete."""
 
@@ -142,7 +141,7 @@ class Storage:
             try:
                 yield path
             except OSError as error:
-                if error.errno not in _FULL:
+                if error.errno not in FULL_ERRORS:
                     raise
                 raise DatasetError(
                     f"{self.url}/{folder}: no space left to write {label}: {self.free_bytes()} bytes free"
