@@ -36,7 +36,7 @@ def sample_appearance(rng: np.random.Generator, head: HeadModel, size: int = 102
 
 
 def _teeth(rng: np.random.Generator, size: int) -> Material:
-    """Enamel, yellower towards the gum, and the gum above it: see the UVs of ``template_mouth.arch``."""
+    """Enamel, yellower towards the gum, and the gum above it: see the UVs of ``synth.heads.template.mouth.arch``."""
     v = 1 - (np.arange(size) + 0.5) / size
     height = np.clip(((v % 0.5) - 0.01) / 0.48, 0, 1)[:, None] * np.ones(size)
     enamel = np.array([0.66, 0.60, 0.47]) * rng.uniform(0.82, 1.08)

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from synth.appearance import texels
-from synth.heads.template_eyes import LIMBUS, eye_texture_radius
-from synth.heads.template_sculpt import EYE_RADIUS, smoothstep
+from synth.heads.template.eyes import LIMBUS, eye_texture_radius
+from synth.heads.template.sculpt import EYE_RADIUS, smoothstep
 from synth.scene import Material
 
 

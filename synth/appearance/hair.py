@@ -7,8 +7,8 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates
 
 from synth.appearance import texels
 from synth.heads.model import HeadModel
-from synth.heads.template_hair import hairline
-from synth.heads.template_sculpt import smoothstep
+from synth.heads.template.hair import hairline
+from synth.heads.template.sculpt import smoothstep
 from synth.scene import Material
 
 

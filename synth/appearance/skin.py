@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from synth.appearance import texels
 from synth.heads.model import HeadModel
-from synth.heads.template_hair import hairline
-from synth.heads.template_sculpt import EYE_CENTRE, LID_OUTER, lip_coordinates, smoothstep
+from synth.heads.template.hair import hairline
+from synth.heads.template.sculpt import EYE_CENTRE, LID_OUTER, lip_coordinates, smoothstep
 from synth.scene import Material
 
 

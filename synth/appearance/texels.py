@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from synth.heads.model import HeadModel
-from synth.heads.template_sculpt import EYE_CENTRE
+from synth.heads.template.sculpt import EYE_CENTRE
 
 
 @functools.lru_cache(maxsize=8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads.template_expression import BASE_UNITS, EXPRESSIONS
+from synth.heads.template.expression import BASE_UNITS, EXPRESSIONS
 from synth.motion.performance import Performance
 
 UNITS = (*BASE_UNITS, "AU5", "AU7", "AU45")

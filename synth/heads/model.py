@@ -12,9 +12,10 @@ import numpy as np
 from assets.errors import AssetError
 from assets.files import cache_dir, digest_file, one_line
 from assets.pickles import load_model_arrays
-from synth.heads import layout, sampling
+from synth.heads import layout
 from synth.heads.driver import UNITS, drive
-from synth.heads.template_expression import EXPRESSIONS
+from synth.heads.template import sampling
+from synth.heads.template.expression import EXPRESSIONS
 from synth.motion.performance import POSES, Performance, base_unit
 from synth.scene import MeshPart
 
@@ -150,7 +151,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _template() -> HeadModel:
-    from synth.heads.template_model import arrays_digest, build_template, code_hash, read_template, write_template
+    from synth.heads.template.model import arrays_digest, build_template, code_hash, read_template, write_template
 
     file = cache_dir() / "heads" / f"template-{code_hash()}.npz"
     arrays = read_template(file)

@@ -55,7 +55,7 @@ def _cylinder_uv(vertices: np.ndarray, eyes: np.ndarray) -> np.ndarray:
 
 def _eye_uv(vertices: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """(N, 2) polar projection about the gaze, as the template's eyes have it."""
-    from synth.heads.template_eyes import eye_texture_radius
+    from synth.heads.template.eyes import eye_texture_radius
 
     ray = vertices - centre
     angle = np.arctan2(np.hypot(ray[:, 0], ray[:, 1]), ray[:, 2])

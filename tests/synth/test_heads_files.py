@@ -11,8 +11,8 @@ import pytest
 from assets.errors import AssetError
 from assets.files import cache_dir
 from assets.pickles import load_model_arrays
-from synth.heads import template_model
 from synth.heads.model import load_head
+from synth.heads.template import model as template_model
 from synth.motion.performance import neutral
 
 
@@ -64,7 +64,7 @@ def test_template_survives_its_file():
 
 
 def test_every_number_of_threads_builds_the_same_template():
-    code = "from synth.heads.template_model import *; print(arrays_digest(build_template()))"
+    code = "from synth.heads.template.model import *; print(arrays_digest(build_template()))"
     built = {
         subprocess.run([sys.executable, "-c", code], env=os.environ | {"OPENBLAS_NUM_THREADS": threads}, check=True,
                        capture_output=True, text=True).stdout.strip()

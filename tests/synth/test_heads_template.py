@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from synth.heads.model import HeadModel, Identity, head_extent, load_head
-from synth.heads.template_eyes import eye_profile
-from synth.heads.template_identity import SHAPES
+from synth.heads.template.eyes import eye_profile
+from synth.heads.template.identity import SHAPES
 from synth.motion.performance import Performance, neutral
 from synth.scene import vertex_normals
 
@@ -109,7 +109,7 @@ def test_smplx_agrees_with_plain_numpy(head):
     act = performing(1, AU12=0.6, AU4_L=0.3, jaw=(0.2, 0.02, 0), neck=(0.1, 0.3, 0.05), head=(0, 0.2, 0.1),
                      left_eye=(0.1, 0.2, 0), translation=(0.01, 0.02, 0.03))
     from synth.heads.driver import drive
-    from synth.heads.sampling import lid_droop
+    from synth.heads.template.sampling import lid_droop
 
     a = head.arrays
     coefficients = drive(act, lid_droop(identity.shape))[0].astype(np.float64)

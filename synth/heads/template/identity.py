@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads import template_hair
-from synth.heads.template import FLIP, GROUPS, Geometry
-from synth.heads.template_sculpt import EYE_CENTRE, lip_coordinates, smoothstep
+from synth.heads.template import hair as hair_cap
+from synth.heads.template.geometry import FLIP, GROUPS, Geometry
+from synth.heads.template.sculpt import EYE_CENTRE, lip_coordinates, smoothstep
 
 SHAPES = (
     "head_width", "head_length", "crown_height", "face_height", "face_width", "forehead_slope", "brow_ridge",
@@ -157,13 +157,13 @@ def _hair(geometry: Geometry) -> dict[str, np.ndarray]:
     hair = geometry.group == GROUPS.index("hair")
     zero = {name: np.zeros_like(geometry.vertices) for name in SHAPES[FACE_SHAPES:]}
     v = geometry.vertices[hair]
-    over, grown, outward = template_hair.cap_frame(v, geometry.vertices, geometry.skin)
+    over, grown, outward = hair_cap.cap_frame(v, geometry.vertices, geometry.skin)
     x, y, z = v.T
     top = smoothstep(25, 85, y)
     fringe = smoothstep(28, 0, over) * smoothstep(30, 70, z) * smoothstep(-8, 0, over)
     sides = smoothstep(70, 20, y) * smoothstep(-60, 10, over + 40)
-    strands = template_hair.clumps(v) * smoothstep(3, 14, over)
-    zero["hair_short"][hair] = outward * ((-template_hair.HIDDEN + 3.0 + 0.5 * strands) * grown)[:, None]
+    strands = hair_cap.clumps(v) * smoothstep(3, 14, over)
+    zero["hair_short"][hair] = outward * ((-hair_cap.HIDDEN + 3.0 + 0.5 * strands) * grown)[:, None]
     zero["hair_volume"][hair] = (
         outward * (smoothstep(0.5, 17, over) * (9 * top + 3.5) * (1 + 0.22 * strands))[:, None]
         + np.stack([0 * x, 0 * y, -3.0 * top * grown], axis=1)

@@ -11,9 +11,9 @@ import dataclasses
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
-from synth.heads import template_sculpt as sculpt
-from synth.heads.template_landmarks import BOTTOM, EQUATOR, RADIUS
-from synth.heads.template_surface import Surface, cylinder, from_disk, to_disk
+from synth.heads.template import sculpt
+from synth.heads.template.landmarks import BOTTOM, EQUATOR, RADIUS
+from synth.heads.template.surface import Surface, cylinder, from_disk, to_disk
 
 RIM = 56
 """Vertices around an eye opening."""

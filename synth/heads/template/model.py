@@ -12,10 +12,10 @@ import numpy as np
 from assets.errors import AssetError
 from assets.files import DIGEST_BYTES, atomic_write
 from assets.pickles import load_model_arrays
-from synth.heads.template import FLIP, GROUPS, Geometry, build_geometry
-from synth.heads.template_expression import EXPRESSIONS, expression_basis
-from synth.heads.template_identity import SHAPES, identity_basis
-from synth.heads.template_sculpt import CHEILION, EYE_CENTRE, lip_coordinates, mouth_line, smoothstep
+from synth.heads.template.expression import EXPRESSIONS, expression_basis
+from synth.heads.template.geometry import FLIP, GROUPS, Geometry, build_geometry
+from synth.heads.template.identity import SHAPES, identity_basis
+from synth.heads.template.sculpt import CHEILION, EYE_CENTRE, lip_coordinates, mouth_line, smoothstep
 
 JOINTS = ("global", "neck", "jaw", "left_eye", "right_eye")
 """FLAME's joints, in FLAME's order."""
@@ -35,7 +35,7 @@ GRID_DECIMALS = {"v_template": 7, "shapedirs": 7, "J_regressor": 7, "weights": 6
 def code_hash() -> str:
     """BLAKE2b hex digest (20 digits) of the code that makes the template."""
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for path in sorted(Path(__file__).parent.glob("template*.py")):
+    for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
 

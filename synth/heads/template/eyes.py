@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads import template_sculpt as sculpt
-from synth.heads.template_mesh import RIM
+from synth.heads.template import sculpt
+from synth.heads.template.mesh import RIM
 
 LIMBUS = np.arcsin(5.85 / sculpt.EYE_RADIUS)
 """Angle from the eye's axis of the iris's edge, radians: a visible iris of 11.7 mm."""

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from synth.heads.template_mesh import Skin
-from synth.heads.template_sculpt import smoothstep
-from synth.heads.template_surface import to_disk
+from synth.heads.template.mesh import Skin
+from synth.heads.template.sculpt import smoothstep
+from synth.heads.template.surface import to_disk
 
 _LINE = np.array([
     # azimuth in degrees from the front, hairline height in mm

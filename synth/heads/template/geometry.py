@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from synth.heads import template_ears, template_eyes, template_hair, template_mouth
-from synth.heads.template_mesh import Skin, build_skin
-from synth.heads.template_surface import build_surface, to_disk
+from synth.heads.template import ears, eyes, hair, mouth
+from synth.heads.template.mesh import Skin, build_skin
+from synth.heads.template.surface import build_surface, to_disk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +103,7 @@ def skin_uv(parameter: np.ndarray) -> np.ndarray:
 
 def _add_lids(builder: _Builder, skin: Skin, points: np.ndarray) -> np.ndarray:
     rim = skin.eye_rim
-    vertices, faces = template_eyes.lid_margins(points[rim])
+    vertices, faces = eyes.lid_margins(points[rim])
     rings = len(vertices) // len(rim)
     base, n = builder.count, len(vertices)
     table = np.concatenate([rim, base + np.arange(n)])
@@ -117,7 +117,7 @@ def _add_lids(builder: _Builder, skin: Skin, points: np.ndarray) -> np.ndarray:
 
 def _add_mouth(builder: _Builder, skin: Skin, points: np.ndarray) -> None:
     upper, lower = skin.upper_lip, skin.lower_lip
-    vertices, faces, jaw = template_mouth.mouth_bag(points[upper], points[lower])
+    vertices, faces, jaw = mouth.mouth_bag(points[upper], points[lower])
     loop = np.concatenate([upper, lower[-2:0:-1]])
     base, n = builder.count, len(vertices)
     table = np.concatenate([loop, base + np.arange(n)])
@@ -129,18 +129,18 @@ def _add_mouth(builder: _Builder, skin: Skin, points: np.ndarray) -> None:
     uv[-1] = builder.uv[0][loop].mean(axis=0)
     builder.add("mouth", "mouth_bag", vertices, table[faces], uv, mirror, jaw)
     for is_lower in (False, True):
-        v, f, t = template_mouth.arch(is_lower)
-        columns = np.arange(template_mouth.arch_columns())[::-1]
-        base, twins = builder.count, template_mouth.mirror_rows(len(v), columns)
+        v, f, t = mouth.arch(is_lower)
+        columns = np.arange(mouth.arch_columns())[::-1]
+        base, twins = builder.count, mouth.mirror_rows(len(v), columns)
         builder.add("teeth", "teeth", v, base + f, t, base + twins, float(is_lower))
-    v, f, t = template_mouth.tongue()
-    columns = (template_mouth.TONGUE // 2 - 1 - np.arange(template_mouth.TONGUE)) % template_mouth.TONGUE
+    v, f, t = mouth.tongue()
+    columns = (mouth.TONGUE // 2 - 1 - np.arange(mouth.TONGUE)) % mouth.TONGUE
     base = builder.count
-    builder.add("tongue", "tongue", v, base + f, t, base + template_mouth.mirror_rows(len(v), columns), 1.0)
+    builder.add("tongue", "tongue", v, base + f, t, base + mouth.mirror_rows(len(v), columns), 1.0)
 
 
 def _add_ears(builder: _Builder) -> None:
-    vertices, faces = template_ears.ear()
+    vertices, faces = ears.ear()
     base, n = builder.count, len(vertices)
     flat = (vertices[:, [2, 1]] - vertices[:, [2, 1]].min(axis=0)) / np.ptp(vertices[:, [2, 1]], axis=0).max()
     left, right = flat * 0.13 + (0.005, 0.005), flat * (-0.13, 0.13) + (0.995, 0.005)
@@ -149,7 +149,7 @@ def _add_ears(builder: _Builder) -> None:
 
 
 def _add_eyes(builder: _Builder) -> None:
-    vertices, faces, uv = template_eyes.eyeball()
+    vertices, faces, uv = eyes.eyeball()
     base, n = builder.count, len(vertices)
     builder.add("left_eye", "left_eye", vertices, base + faces, uv, base + n + np.arange(n))
     builder.add("right_eye", "right_eye", vertices * FLIP, base + n + faces[:, ::-1], uv * (-1, 1) + (1, 0),
@@ -157,14 +157,14 @@ def _add_eyes(builder: _Builder) -> None:
 
 
 def _add_hair(builder: _Builder, skin: Skin, points: np.ndarray) -> None:
-    vertices, faces, uv, mirror = template_hair.hair_cap(skin, points)
+    vertices, faces, uv, mirror = hair.hair_cap(skin, points)
     base = builder.count
     builder.add("hair", "hair", vertices, base + faces, uv, base + mirror)
 
 
 def _add_lashes(builder: _Builder, skin: Skin, points: np.ndarray) -> np.ndarray:
     """Add both eyes' lashes; returns ``Geometry.lash_base``."""
-    vertices, faces, uv, root = template_eyes.lashes(points[skin.eye_rim])
+    vertices, faces, uv, root = eyes.lashes(points[skin.eye_rim])
     base, n = builder.count, len(vertices)
     builder.add("lashes", "lashes", vertices, base + faces, uv, base + n + np.arange(n))
     builder.add("lashes", "lashes", vertices * FLIP, base + n + faces[:, ::-1], uv, base + np.arange(n))

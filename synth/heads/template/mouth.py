@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads import template_sculpt as sculpt
+from synth.heads.template import sculpt
 
 ARCH_WIDTH, ARCH_FRONT, ARCH_BACK = 27.0, 92.0, 44.0
 """Half-breadth of the upper dental arch at the molars, and the depth z of its front and its end, mm."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads.template_sculpt import smoothstep
+from synth.heads.template.sculpt import smoothstep
 
 _ORIGIN = np.array([70.8, -9.0, -3.0])
 _BACK = np.array([0.40, -0.02, -0.917])  # the ear stands off the head by about 25 degrees

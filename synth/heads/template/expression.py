@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads.template import GROUPS, Geometry
-from synth.heads.template_mesh import RIM
-from synth.heads.template_sculpt import EYE_CENTRE, LID_OUTER, lip_coordinates, mouth_line, smoothstep
+from synth.heads.template.geometry import GROUPS, Geometry
+from synth.heads.template.mesh import RIM
+from synth.heads.template.sculpt import EYE_CENTRE, LID_OUTER, lip_coordinates, mouth_line, smoothstep
 
 BASE_UNITS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU10", "AU12", "AU14", "AU15", "AU17", "AU18", "AU20", "AU22",
               "AU23", "AU24", "AU25", "AU26")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads.template_identity import FACE_SHAPES, SHAPES
+from synth.heads.template.identity import FACE_SHAPES, SHAPES
 
 SHAPE_COUNT = len(SHAPES)
 """Coefficients of an identity."""

@@ -11,8 +11,8 @@ import dataclasses
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
-from synth.heads import template_sculpt as sculpt
-from synth.heads.template_landmarks import EQUATOR, RADIUS, landmarks
+from synth.heads.template import sculpt
+from synth.heads.template.landmarks import EQUATOR, RADIUS, landmarks
 
 
 @dataclasses.dataclass(frozen=True)

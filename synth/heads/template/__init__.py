@@ -1,0 +1,1 @@
+"""The project's own head: sculpted in code, saved in FLAME's layout."""
