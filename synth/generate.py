@@ -17,7 +17,8 @@ from synth.camera.camera import Camera
 from synth.camera.film import meter
 from synth.camera.framing import sample_cameras
 from synth.dataset.writer import ClipInfo, write_clip
-from synth.heads.model import HeadModel, head_extent, load_head
+from synth.heads.head import HeadModel, head_extent
+from synth.heads.load import load_head
 from synth.lighting.envmap import EnvMap
 from synth.lighting.library import SOURCES, LightingLibrary, split_of
 from synth.lighting.sequence import folder_sequence, render_sequence, sample_sequence
@@ -26,7 +27,7 @@ from synth.renderers import make_renderer
 from synth.renderers.variants import choose_variant
 from synth.scene import Renderer, Subject
 from synth.seeds import Seeds
-from synth.spec import ClipSpec, HeadSpec, JobSpec
+from synth.spec import ClipSpec, JobSpec
 
 
 @functools.lru_cache(maxsize=4)
@@ -46,8 +47,8 @@ def plan(job: JobSpec) -> list[ClipSpec]:
     """Every clip of a job, resolved: the same job gives the same clip ids on any number of workers."""
     variant = choose_variant(job.variant)
     head_path = str(Path(job.head.path).resolve()) if job.head.path else None
-    head_spec = HeadSpec(family=job.head.family, path=head_path)
-    head = open_head(head_spec)
+    head_spec = job.head.model_copy(update={"path": head_path})
+    head = open_head(head_spec.family, head_path)
     sources = tuple(source if source in SOURCES else str(Path(source).resolve()) for source in job.lighting.sources)
     library = open_library(sources)
     folders = tuple(folder_sequence(Path(path).resolve(), "unknown") for path in job.lighting.sequences)
@@ -70,9 +71,9 @@ def plan(job: JobSpec) -> list[ClipSpec]:
 
 
 @functools.lru_cache(maxsize=4)
-def open_head(spec: HeadSpec) -> HeadModel:
+def open_head(family: str, path: str | None) -> HeadModel:
     """The head model of a family, loaded once a process."""
-    return load_head(spec.family, spec.path)
+    return load_head(family, path)
 
 
 @functools.lru_cache(maxsize=1)
@@ -97,16 +98,16 @@ class PreparedClip:
 
 def prepare_clip(spec: ClipSpec) -> PreparedClip:
     """Pose the head, place the camera and make the maps, each from its own seed stream."""
-    head = open_head(spec.head)
+    head = open_head(spec.head.family, spec.head.path)
     if spec.head_hash and head.source_hash != spec.head_hash:
         raise AssetError(f"head {spec.head.family}: files have digest {head.source_hash}, the clip was planned with "
                          f"{spec.head_hash}")
     identity = head.sample_identity(spec.seeds.rng("identity"))
     performance = sample_performance(spec.seeds.rng("motion"), spec.frames, spec.fps)
-    vertices = head.animate(identity, performance)
-    subject = Subject(head.parts, sample_appearance(spec.seeds.rng("appearance"), head), vertices, head.licence,
-                      head.source_hash)
-    bottom, top = head_extent(head, identity)
+    person = head.person(identity, spec.head.subdivision)
+    subject = Subject(person.parts, sample_appearance(spec.seeds.rng("appearance"), person),
+                      person.animate(performance), head.licence, head.source_hash)
+    bottom, top = head_extent(person)
     cameras = sample_cameras(spec.seeds.rng("camera"), spec.camera, np.array([0.0, (bottom + top) / 2, 0.0]),
                              top - bottom, spec.width, spec.height, spec.frames, spec.fps)
     library = open_library(spec.sources)

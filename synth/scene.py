@@ -11,7 +11,13 @@ import numpy as np
 from synth.camera.camera import Camera
 
 if TYPE_CHECKING:
+    from synth.heads.subdivision import Refined
     from synth.lighting.envmap import EnvMap
+
+
+LABELS = ("skin", "lips", "sclera", "iris", "cornea", "lashes", "brows", "teeth", "gums", "tongue", "mouth", "hair",
+          "garment")
+"""What a piece of surface is, in every family of heads; ``mouth`` is the inner mouth."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +43,7 @@ class MeshPart:
     """A piece of a head's surface with one material. Topology never changes over time."""
 
     name: str
-    """For example ``skin``, ``left_eye``, ``teeth``."""
+    """Its label, see :data:`LABELS`, with ``left_`` or ``right_`` before those that come in pairs."""
     vertex_map: np.ndarray
     """(V,) int32: the model vertex behind each render vertex; UV seams repeat model vertices."""
     faces: np.ndarray
@@ -46,6 +52,13 @@ class MeshPart:
     """(V, 2) float32, u to the right, v up; textures repeat, so a face across a seam may pass 1."""
     material: str
     """Key into the subject's materials."""
+    smooth: bool = True
+    """Whether subdivision refines it; hair and other fine meshes stay as they are."""
+
+    @property
+    def label(self) -> str:
+        """The part's label, without its side."""
+        return self.name.removeprefix("left_").removeprefix("right_")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +67,8 @@ class Subject:
 
     parts: tuple[MeshPart, ...]
     materials: Mapping[str, Material]
-    vertices: np.ndarray
-    """(T, N, 3) float32 model vertices in world space, metres."""
+    vertices: np.ndarray | Refined
+    """(T, N, 3) float32 model vertices in world space, metres; any sequence of frames with a ``shape``."""
     licence: str
     """Licence of the model files that the geometry came from."""
     source_hash: str

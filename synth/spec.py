@@ -25,10 +25,12 @@ class _Model(pydantic.BaseModel):
 class HeadSpec(_Model):
     """Which family of heads."""
 
-    family: Literal["template", "flame", "smplx"] = "template"
-    """The project's own template, or the user's licensed FLAME / SMPL-X files."""
+    family: Literal["template", "flame", "smplx", "makehuman"] = "template"
+    """The project's own template, the user's licensed FLAME / SMPL-X files, or MakeHuman's CC0 ones."""
     path: str | None = None
-    """Folder of the licensed model files; not needed for ``template``."""
+    """Folder of the model's files; not needed for ``template``, nor for ``makehuman`` once fetched."""
+    subdivision: int = pydantic.Field(0, ge=0, le=3)
+    """How often the surface is subdivided: each time quarters its triangles."""
 
 
 class CameraSpec(_Model):

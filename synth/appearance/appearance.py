@@ -8,15 +8,16 @@ from synth.appearance import colours, texels
 from synth.appearance.eyes import paint_eye
 from synth.appearance.hair import paint_hair
 from synth.appearance.skin import paint_skin, sample_complexion
-from synth.heads.model import HeadModel
+from synth.heads.head import Person
 from synth.scene import Material
 
 
-def sample_appearance(rng: np.random.Generator, head: HeadModel, size: int = 1024) -> dict[str, Material]:
-    """Materials for every part of ``head``, by the parts' material names. ``size``: texels a side of the skin's maps.
+def sample_appearance(rng: np.random.Generator, person: Person, size: int = 1024) -> dict[str, Material]:
+    """Materials for every part of ``person``, by the parts' material names. ``size``: texels a side of the skin's maps.
 
     The same generator state gives the same materials to the bit. Albedo lies in [0.01, 0.9].
     """
+    head = person.head
     tone = colours.sample_skin_tone(rng)
     hair = colours.sample_hair(rng, tone)
     fibre, ground = colours.sample_iris(rng, tone)
@@ -32,7 +33,7 @@ def sample_appearance(rng: np.random.Generator, head: HeadModel, size: int = 102
         "mouth": Material(np.array([0.30, 0.075, 0.065], np.float32), roughness=0.4, specular=0.4, clearcoat=0.4,
                           clearcoat_gloss=0.8),
     }
-    return {part.material: materials[part.material] for part in head.parts}
+    return {part.material: materials[part.material] for part in person.parts}
 
 
 def _teeth(rng: np.random.Generator, size: int) -> Material:

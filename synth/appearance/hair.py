@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 
 from synth.appearance import texels
-from synth.heads.model import HeadModel
+from synth.heads.head import HeadModel
 from synth.heads.template.hair import hairline
 from synth.heads.template.sculpt import smoothstep
 from synth.scene import Material

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from synth.appearance import texels
-from synth.heads.model import HeadModel
+from synth.heads.head import HeadModel
 from synth.heads.template.hair import hairline
 from synth.heads.template.sculpt import EYE_CENTRE, LID_OUTER, lip_coordinates, smoothstep
 from synth.scene import Material

@@ -7,27 +7,19 @@ import functools
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from synth.heads.model import HeadModel
-from synth.heads.template.sculpt import EYE_CENTRE
+from synth.heads.head import HeadModel
 
 
 @functools.lru_cache(maxsize=8)
-def positions(head: HeadModel, part: str, size: int) -> np.ndarray:
+def positions(head: HeadModel, material: str, size: int) -> np.ndarray:
     """(size, size, 3) float32 canonical head position of each texel, mm, row 0 at v = 1. Gaps: the nearest one's."""
-    mesh = next(mesh for mesh in head.parts if mesh.name == part)
-    image = _rasterise(mesh.uv, mesh.faces, canonical(head)[mesh.vertex_map], size)
+    meshes = [mesh for mesh in head.parts if mesh.material == material]
+    starts = np.cumsum([0, *(len(mesh.uv) for mesh in meshes)])
+    faces = np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts, strict=False)])
+    points = head.canonical[np.concatenate([mesh.vertex_map for mesh in meshes])]
+    image = _rasterise(np.concatenate([mesh.uv for mesh in meshes]), faces, points, size)
     image.flags.writeable = False  # callers share it
     return image
-
-
-def canonical(head: HeadModel) -> np.ndarray:
-    """(N, 3) float32 neutral vertices in the template's millimetres: eyes brought to where the template has them."""
-    balls = [head.neutral[part.vertex_map] for part in head.parts if part.name in ("left_eye", "right_eye")]
-    if head.family == "template" or len(balls) < 2:
-        return head.neutral * 1000
-    eyes = [0.5 * (ball.min(axis=0) + ball.max(axis=0)) for ball in balls]
-    scale = 2 * EYE_CENTRE[0] / np.linalg.norm(eyes[0] - eyes[1])
-    return ((head.neutral - np.mean(eyes, axis=0)) * scale + EYE_CENTRE * (0, 1, 1)).astype(np.float32)
 
 
 def _rasterise(uv: np.ndarray, faces: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:

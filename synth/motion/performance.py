@@ -14,19 +14,33 @@ ACTION_UNITS: dict[str, str] = {
     "AU5": "upper lid raiser",
     "AU6": "cheek raiser",
     "AU7": "lid tightener",
+    "AU8": "lips towards each other (closes them over an open jaw)",
     "AU9": "nose wrinkler",
     "AU10": "upper lip raiser",
+    "AU11": "nasolabial deepener",
     "AU12": "lip corner puller",
+    "AU13": "sharp lip puller",
     "AU14": "dimpler",
     "AU15": "lip corner depressor",
+    "AU16": "lower lip depressor",
     "AU17": "chin raiser",
     "AU18": "lip pucker",
+    "AU19": "tongue show",
     "AU20": "lip stretcher",
+    "AU21": "neck tightener",
     "AU22": "lip funneler",
     "AU23": "lip tightener",
     "AU24": "lip pressor",
     "AU25": "lips part",
     "AU26": "jaw drop (the lips' share of it; the mandible itself is ``Performance.jaw``)",
+    "AU28": "lips suck",
+    "AU29": "jaw thrust",
+    "AU30": "mouth sideways (_L to the subject's left; the mandible itself is ``Performance.jaw``)",
+    "AU31": "jaw clencher",
+    "AU34": "cheek puff",
+    "AU35": "cheek suck",
+    "AU38": "nostril dilator",
+    "AU39": "nostril compressor",
     "AU45": "blink (1 is shut)",
 }
 """The action units of the Facial Action Coding System (Ekman, Friesen & Hager 2002) that a performance may use."""
@@ -61,6 +75,8 @@ class Performance:
     """(T, 3) float32 rotation vectors of the eyeball on the subject's right, radians."""
     translation: np.ndarray
     """(T, 3) float32 displacement of the head, metres, world axes."""
+    flame: np.ndarray | None = None
+    """(T, E) float32 coefficients of FLAME's own expressions, from a track: added on the ``flame`` family alone."""
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.fps) and self.fps > 0):
@@ -70,6 +86,8 @@ class Performance:
             raise ValueError("head: 0 frames, expected at least 1")
         for name in (*POSES, "translation"):
             _check(name, getattr(self, name), (frames, 3))
+        if self.flame is not None:
+            _check("flame", self.flame, (frames, self.flame.shape[-1]))
         for name, curve in self.units.items():
             _, _, side = name.partition("_")
             base = base_unit(name)
@@ -101,7 +119,8 @@ class Performance:
             raise ValueError(f"window: frames {start} to {start + frames}, expected a part of 0 to {self.frames}")
         part = slice(start, start + frames)
         arrays = {name: getattr(self, name)[part] for name in (*POSES, "translation")}
-        return Performance(self.fps, {name: curve[part] for name, curve in self.units.items()}, **arrays)
+        flame = None if self.flame is None else self.flame[part]
+        return Performance(self.fps, {name: curve[part] for name, curve in self.units.items()}, **arrays, flame=flame)
 
 
 def neutral(frames: int, fps: float) -> Performance:

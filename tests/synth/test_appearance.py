@@ -6,7 +6,8 @@ from scipy.spatial import ConvexHull
 
 from synth.appearance import colours, texels
 from synth.appearance.appearance import sample_appearance
-from synth.heads.model import HeadModel, load_head
+from synth.heads.head import HeadModel
+from synth.heads.load import load_head
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from assets.errors import AssetError
 from assets.files import cache_dir
 from assets.pickles import load_model_arrays
-from synth.heads.model import load_head
+from synth.heads.load import load_head
 from synth.heads.template import model as template_model
 from synth.motion.performance import neutral
 

@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from synth.heads.model import HeadModel, Identity, head_extent, load_head
+from synth.heads.head import HeadModel, Identity, head_extent
+from synth.heads.load import load_head
 from synth.heads.template.eyes import eye_profile
 from synth.heads.template.identity import SHAPES
 from synth.motion.performance import Performance, neutral

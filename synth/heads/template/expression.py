@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from synth.heads.driver import LIDS
 from synth.heads.template.geometry import GROUPS, Geometry
 from synth.heads.template.mesh import RIM
 from synth.heads.template.sculpt import EYE_CENTRE, LID_OUTER, lip_coordinates, mouth_line, smoothstep
 
-BASE_UNITS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU10", "AU12", "AU14", "AU15", "AU17", "AU18", "AU20", "AU22",
+UNIT_FIELDS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU10", "AU12", "AU14", "AU15", "AU17", "AU18", "AU20", "AU22",
               "AU23", "AU24", "AU25", "AU26")
 """Units with one field a side. AU5, AU7 and AU45 are lids."""
-LIDS = ("upper_lid", "upper_lid_arc", "lower_lid", "lower_lid_arc")
-"""Fields of the lids: 1 closes the eye with both lids together."""
 STILL = ("left_eye", "right_eye", "teeth", "tongue", "hair", "ear")
 """Groups that no muscle moves."""
-EXPRESSIONS = tuple(f"{name}_{side}" for name in (*BASE_UNITS, *LIDS) for side in "LR")
+EXPRESSIONS = tuple(f"{name}_{side}" for name in (*UNIT_FIELDS, *LIDS) for side in "LR")
 """Names of the expression directions, in the file's order."""
 UPPER_SHARE = 0.86
 """Where the lids meet when shut, as a share of the opening from above."""

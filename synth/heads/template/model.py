@@ -15,6 +15,7 @@ from assets.pickles import load_model_arrays
 from synth.heads.template.expression import EXPRESSIONS, expression_basis
 from synth.heads.template.geometry import FLIP, GROUPS, Geometry, build_geometry
 from synth.heads.template.identity import SHAPES, identity_basis
+from synth.heads.template.labels import label_faces
 from synth.heads.template.sculpt import CHEILION, EYE_CENTRE, lip_coordinates, mouth_line, smoothstep
 
 JOINTS = ("global", "neck", "jaw", "left_eye", "right_eye")
@@ -65,10 +66,11 @@ def build_template() -> dict[str, np.ndarray]:
     shapedirs = np.zeros((len(vertices), 3, SHAPE_COLUMNS + EXPRESSION_COLUMNS), np.float32)
     shapedirs[:, :, : len(SHAPES)] = _on_grid("shapedirs", identity / 1000)
     shapedirs[:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + len(EXPRESSIONS)] = _on_grid("shapedirs", expression / 1000)
-    names, counts = list(geometry.parts), [len(faces) for faces in geometry.parts.values()]
+    parts = label_faces(geometry)
+    names, counts = list(parts), [len(faces) for faces in parts.values()]
     return {
         "v_template": _on_grid("v_template", vertices / 1000),
-        "f": np.concatenate([geometry.parts[name] for name in names]).astype(np.uint32),
+        "f": np.concatenate([parts[name] for name in names]).astype(np.uint32),
         "shapedirs": shapedirs,
         "posedirs": np.zeros((len(vertices), 3, 9 * (len(JOINTS) - 1)), np.float32),
         "J_regressor": _on_grid("J_regressor", _joint_regressor(geometry, vertices)),

@@ -1,0 +1,1 @@
+"""MakeHuman: CC0 heads from its base mesh, targets, rig and clothes."""
