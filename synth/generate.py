@@ -11,23 +11,27 @@ from typing import Any
 
 import numpy as np
 
-from assets.errors import AssetError, RenderError
+from assets.errors import AssetError, RenderError, SpecError
+from assets.files import digest_file
 from synth.appearance.appearance import sample_appearance
 from synth.camera.camera import Camera
 from synth.camera.film import meter
 from synth.camera.framing import sample_cameras
 from synth.dataset.writer import ClipInfo, write_clip
-from synth.heads.head import HeadModel, head_extent
+from synth.heads.head import HeadModel, Identity, head_extent
 from synth.heads.load import load_head
+from synth.heads.subdivision import level_for, typical_edge
 from synth.lighting.envmap import EnvMap
 from synth.lighting.library import SOURCES, LightingLibrary, split_of
 from synth.lighting.sequence import folder_sequence, render_sequence, sample_sequence
+from synth.motion.generate import STYLES as PERFORMANCES
 from synth.motion.generate import sample_performance
+from synth.motion.performance import Performance
 from synth.renderers import make_renderer
 from synth.renderers.variants import choose_variant
 from synth.scene import Renderer, Subject
 from synth.seeds import Seeds
-from synth.spec import ClipSpec, JobSpec
+from synth.spec import ClipSpec, JobSpec, MotionSpec
 
 
 @functools.lru_cache(maxsize=4)
@@ -52,6 +56,8 @@ def plan(job: JobSpec) -> list[ClipSpec]:
     sources = tuple(source if source in SOURCES else str(Path(source).resolve()) for source in job.lighting.sources)
     library = open_library(sources)
     folders = tuple(folder_sequence(Path(path).resolve(), "unknown") for path in job.lighting.sequences)
+    head_spec = head_spec.model_copy(update={"subdivision": subdivision_for(head, job)})
+    tracks = _tracks(job)
     names = ("frames", "fps", "width", "height", "lobes", "renderer", "camera")
     shared = {name: getattr(job, name) for name in names} | {
         "samples": effective_samples(job, variant), "variant": variant, "head": head_spec,
@@ -66,8 +72,52 @@ def plan(job: JobSpec) -> list[ClipSpec]:
                             job.lighting.real_fraction, job.lighting.dynamic_fraction, number)
             for number in range(len(folders), job.lightings)
         )
-        clips.append(ClipSpec(index=index, seeds=seeds, lightings=lightings, **shared))
+        motion = _choose_motion(seeds.rng("motion", "choice"), job, tracks)
+        clips.append(ClipSpec(index=index, seeds=seeds, lightings=lightings, motion=motion, **shared))
     return clips
+
+
+def subdivision_for(head: HeadModel, job: JobSpec | ClipSpec) -> int:
+    """Levels that bring the skin's edges to about two pixels when the head is framed as large as the job allows."""
+    if job.head.subdivision != "auto":
+        return job.head.subdivision
+    bottom, top = head_extent(head.person(Identity(np.zeros(head.arrays["shape_directions"].shape[2], np.float32))))
+    pixel = (top - bottom) / (job.camera.head_height[1] * job.height)
+    skin = next(part for part in head.parts if part.name == "skin")
+    return level_for(typical_edge(head.neutral, skin), pixel)
+
+
+def _tracks(job: JobSpec) -> list[MotionSpec]:
+    """The recorded motions of a job; its generated ones are checked too."""
+    unknown = sorted(set(job.motion.performances) - set(PERFORMANCES))
+    if unknown:
+        raise SpecError(f"motion.performances: {unknown[0]!r} is not one of {', '.join(PERFORMANCES)}")
+    paths = [Path(track).resolve() for track in job.motion.tracks]
+    return [MotionSpec(name=path.name, track=str(path), digest=digest_file(path)) for path in paths]
+
+
+def _choose_motion(rng: np.random.Generator, job: JobSpec, tracks: list[MotionSpec]) -> MotionSpec:
+    if tracks:
+        return tracks[int(rng.integers(len(tracks)))]
+    names = job.motion.performances or tuple(PERFORMANCES)
+    weights = np.array([PERFORMANCES[name].weight for name in names])
+    return MotionSpec(name=str(rng.choice(names, p=weights / weights.sum())))
+
+
+def open_performance(spec: ClipSpec) -> Performance:
+    """A clip's performance: generated, or a window of a recorded track."""
+    rng = spec.seeds.rng("motion")
+    if spec.motion.track is None:
+        return sample_performance(rng, spec.frames, spec.fps, spec.motion.name or None)
+    if digest_file(Path(spec.motion.track)) != spec.motion.digest:
+        raise AssetError(f"motion {spec.motion.name}: the file has changed since the clip was planned")
+    from synth.motion.imports import load_track
+
+    track = load_track(Path(spec.motion.track), spec.fps)
+    if track.frames < spec.frames:
+        raise AssetError(f"motion {spec.motion.name}: {track.frames} frames at {spec.fps:g} fps, the clip needs "
+                         f"{spec.frames}")
+    return track.window(int(rng.integers(track.frames - spec.frames + 1)), spec.frames)
 
 
 @functools.lru_cache(maxsize=4)
@@ -92,6 +142,8 @@ class PreparedClip:
     """One a frame."""
     lightings: list[list[EnvMap]]
     """``lightings[l][t]``: the map of lighting l at frame t."""
+    identity: Identity
+    """The person's shape and wardrobe."""
     exposure_ev: tuple[float, ...]
     """For each lighting, the stops that an incident-light meter at the head would ask for, constant over the clip."""
 
@@ -103,17 +155,16 @@ def prepare_clip(spec: ClipSpec) -> PreparedClip:
         raise AssetError(f"head {spec.head.family}: files have digest {head.source_hash}, the clip was planned with "
                          f"{spec.head_hash}")
     identity = head.sample_identity(spec.seeds.rng("identity"))
-    performance = sample_performance(spec.seeds.rng("motion"), spec.frames, spec.fps)
-    person = head.person(identity, spec.head.subdivision)
+    person = head.person(identity, subdivision_for(head, spec))
     subject = Subject(person.parts, sample_appearance(spec.seeds.rng("appearance"), person),
-                      person.animate(performance), head.licence, head.source_hash)
+                      person.animate(open_performance(spec)), head.licence, head.source_hash)
     bottom, top = head_extent(person)
     cameras = sample_cameras(spec.seeds.rng("camera"), spec.camera, np.array([0.0, (bottom + top) / 2, 0.0]),
                              top - bottom, spec.width, spec.height, spec.frames, spec.fps)
     library = open_library(spec.sources)
     lightings = [render_sequence(lighting, library, spec.frames, spec.fps, spec.envmap_height)
                  for lighting in spec.lightings]
-    return PreparedClip(subject, cameras, lightings, tuple(_metered(maps, cameras) for maps in lightings))
+    return PreparedClip(subject, cameras, lightings, identity, tuple(_metered(maps, cameras) for maps in lightings))
 
 
 def _metered(maps: Sequence[EnvMap], cameras: Sequence[Camera]) -> float:
@@ -138,5 +189,6 @@ def render_clip(spec: ClipSpec, url: str, job: str = "") -> dict[str, Any]:
     identity = f"{spec.head.family}/{spec.seeds.identity:016x}"
     info = ClipInfo(domain=renderer.domain, renderer=renderer.describe(), identity=identity,
                     split_identity=split_of(identity), split_hdri=spec.split_hdri,
-                    head_licence=clip.subject.licence, job=job, exposure_ev=clip.exposure_ev)
+                    head_licence=clip.subject.licence, job=job, exposure_ev=clip.exposure_ev,
+                    shape=tuple(clip.identity.shape.tolist()), wardrobe=clip.identity.wardrobe)
     return write_clip(url, spec, frames, info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
@@ -14,7 +14,7 @@ from assets.errors import SpecError
 from synth.lighting.sequence import SequenceSpec
 from synth.seeds import Seeds
 
-CODE_VERSION = "0.2"
+CODE_VERSION = "0.3"
 """Part of every clip's id: raise it whenever the pixels of an unchanged specification change."""
 
 
@@ -29,8 +29,28 @@ class HeadSpec(_Model):
     """The project's own template, the user's licensed FLAME / SMPL-X files, or MakeHuman's CC0 ones."""
     path: str | None = None
     """Folder of the model's files; not needed for ``template``, nor for ``makehuman`` once fetched."""
-    subdivision: int = pydantic.Field(0, ge=0, le=3)
-    """How often the surface is subdivided: each time quarters its triangles."""
+    subdivision: Literal["auto"] | Annotated[int, pydantic.Field(ge=0, le=3)] = "auto"
+    """How often the surface is subdivided, each time quartering its triangles; ``auto``: edges of about two pixels."""
+
+
+class MotionChoice(_Model):
+    """Where performances are drawn from."""
+
+    performances: tuple[str, ...] = ()
+    """Names of generated performances to draw from; none: all of them, by weight (docs/motion.md)."""
+    tracks: tuple[str, ...] = ()
+    """Files of recorded motion (FLAME parameters .npz, ARKit .csv, BVH .bvh): if given, each clip performs one."""
+
+
+class MotionSpec(_Model):
+    """The performance of one clip."""
+
+    name: str = ""
+    """A generated performance, or the file name of a track; the planner draws it."""
+    track: str | None = None
+    """The track's file. Not part of the id: its digest is."""
+    digest: str = ""
+    """BLAKE2b hex digest of the track's file."""
 
 
 class CameraSpec(_Model):
@@ -97,6 +117,8 @@ class ClipSpec(_Model):
     """Renderer variant, already chosen by the planner. Part of the id: variants differ in noise."""
     head: HeadSpec = HeadSpec()
     """Family of heads."""
+    motion: MotionSpec = MotionSpec()
+    """Performance."""
     renderer_version: str = ""
     """Version of the renderer, filled in by the planner; another one on a worker is refused."""
     head_hash: str = ""
@@ -115,7 +137,7 @@ class ClipSpec(_Model):
     @property
     def clip_id(self) -> str:
         """20 hex digits of BLAKE2b over the resolved specification and the code version; local paths do not count."""
-        resolved = self.model_dump(mode="json", exclude={"sources": True, "head": {"path"}})
+        resolved = self.model_dump(mode="json", exclude={"sources": True, "head": {"path"}, "motion": {"track"}})
         for lighting in resolved["lightings"]:
             if lighting["kind"] == "folder":
                 lighting["params"].pop("path")
@@ -154,6 +176,8 @@ class JobSpec(_Model):
     """Renderer variant, or ``auto`` for the fastest that starts."""
     head: HeadSpec = HeadSpec()
     """Family of heads."""
+    motion: MotionChoice = MotionChoice()
+    """Where performances come from."""
     camera: CameraSpec = CameraSpec()
     """Framing sampler."""
     lighting: LightingChoice = LightingChoice()

@@ -45,6 +45,10 @@ class ClipInfo:
     """Name of the job that asked for the clip."""
     licences: tuple[str, ...] = ()
     """Licences of further assets (motion, textures)."""
+    shape: tuple[float, ...] = ()
+    """Coefficients of the person's shape, in the head family's directions."""
+    wardrobe: tuple[str, ...] = ()
+    """Names of what the person wears."""
     exposure_ev: tuple[float, ...] = ()
     """Suggested exposure of each lighting, stops; the images themselves are never exposed. 0 where not given."""
 
@@ -166,6 +170,8 @@ class _ClipTar:
             "split_hdri": info.split_hdri,
             "head_licence": info.head_licence,
             "licences": licences,
+            "shape": list(info.shape),
+            "wardrobe": list(info.wardrobe),
             **quality,
             "render_seconds": render_seconds,
             "pixel_hash": clip_hash(self.frames),
@@ -188,6 +194,7 @@ def _spec_columns(spec: ClipSpec) -> dict[str, Any]:
         "code_version": CODE_VERSION,
         "seeds": dataclasses.asdict(spec.seeds),
         "head_family": spec.head.family,
+        "motion": spec.motion.name,
         "hdri_ids": sorted({ref.id for ref in refs}),
         "lightings": [
             {

@@ -47,6 +47,21 @@ class Refined(Sequence):
         return np.stack([matrix @ frame for frame in chosen]) if len(chosen) else np.empty((0, *self.shape[1:]))
 
 
+PIXELS_AN_EDGE = 2.0
+"""Wanted length of an edge in the image: shorter ones shade no better."""
+
+
+def level_for(edge: float, pixel: float) -> int:
+    """How often to subdivide so that edges of ``edge`` metres look about two ``pixel`` s (metres) long: 0 to 2."""
+    return int(np.clip(round(np.log2(max(edge / (PIXELS_AN_EDGE * pixel), 1e-6))), 0, 2))
+
+
+def typical_edge(vertices: np.ndarray, part: MeshPart) -> float:
+    """Median edge of a part's triangles, metres."""
+    corners = vertices[part.vertex_map[part.faces]]
+    return float(np.median(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)))
+
+
 def refine(parts: tuple[MeshPart, ...], count: int, levels: int) -> Refinement:
     """Subdivide the smooth parts of a surface over ``count`` vertices ``levels`` times (C. Loop 1987).
 
