@@ -20,6 +20,7 @@ from assets.image_headers import ExrPart, check_size, read_exr_header, read_radi
 HDR_SUFFIXES = (".hdr", ".pic", ".exr", ".npy")
 """What is looked for in folders; the content, not the suffix, decides how a file is read."""
 HALF_MAX = 65504.0
+"""Largest finite half float: maps that were stored as half pile up here when their sun did not fit."""
 _LDR_MAGIC = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP",
               b"II*\0": "TIFF", b"MM\0*": "TIFF", b"DDS ": "DDS", b"8BPS": "Photoshop"}  # fmt: skip
 

@@ -158,13 +158,21 @@ class Assets:
         return self.action.execute()
 
 
-def _render(arguments: Sequence[str]) -> type:
-    """The render command. Its options are the driver's, whose import the help of other commands need not wait for."""
-    if arguments[:1] != ["render"]:
-        return Render
-    from ray_jobs.cli import render
+@dataclasses.dataclass(frozen=True)
+class Heads:
+    """Look at a family of heads: random people, every expression unit at full strength, or a performance as a strip.
 
-    return render.Render
+    Example: pixelcube heads makehuman --show views --count 4 --clay"""
+
+
+def _commands(arguments: Sequence[str]) -> type:
+    """Every command. The imports that the options of ``render`` and ``heads`` need don't delay the others' help."""
+    render, heads = Render, Heads
+    if arguments[:1] == ["render"]:
+        from ray_jobs.cli.render import Render as render
+    if arguments[:1] == ["heads"]:
+        from ray_jobs.cli.heads import Heads as heads
+    return Doctor | render | Inspect | Validate | heads | Assets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -174,8 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
 
     def run() -> int:
-        commands = Doctor | _render(arguments) | Inspect | Validate | Assets
-        return tyro.cli(commands, prog="pixelcube", description=_DESCRIPTION, args=arguments or ["--help"]).execute()
+        commands, shown = _commands(arguments), arguments or ["--help"]
+        return tyro.cli(commands, prog="pixelcube", description=_DESCRIPTION, args=shown).execute()
 
     return guarded("pixelcube", run, debug)
 

@@ -16,11 +16,10 @@ from collections.abc import Callable
 import numpy as np
 
 from assets.errors import SpecError
+from synth.lighting.sphere import LUMINANCE
 
 GREY = 0.18
 """Reflectance of the grey card, and the exposed value that it should have."""
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-"""(3,) luminance of linear Rec.709 (ITU-R BT.709)."""
 FILMIC_CONTRAST, FILMIC_WHITE = 0.9, 12.0
 """Slope of the filmic toe in log-log, and the exposed value (6 stops above grey) that becomes display white."""
 

@@ -17,10 +17,10 @@ import numpy as np
 import OpenEXR
 
 from assets.errors import DatasetError
+from assets.images import HALF_MAX
 from synth.channels import describe
 from synth.dataset.storage import brief
 
-HALF_MAX = 65504.0
 MAX_SIDE = 16384
 """Largest width or height that is ever decoded, pixels."""
 

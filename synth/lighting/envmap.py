@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from assets.errors import AssetError, SpecError
+from assets.images import HALF_MAX
 from synth.lighting import sphere
 from synth.lighting.sphere import LUMINANCE, directions, rotation_from_euler, solid_angles
 
 __all__ = ["EnvMap", "directions", "rotation_from_euler", "solid_angles"]
-
-HALF_MAX = 65504.0
-"""Largest finite half float: maps that were stored as half pile up here when their sun did not fit."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,0 +1,147 @@
+"""How often OpenCV's frontal-face cascade finds the face in frontal renders, beside the same figure for real clips.
+
+    python -m tests.bench.faces [--subjects 200] [--families template makehuman] [--sheet FILE.jpg]
+
+Each subject is a random identity in a random appearance, seen from a camera within 20 degrees of the front in a random
+moment of a random performance, with head and neck turned at most a few degrees, under five photographed maps as
+background and light. A face counts as found where a detection covers the middle of the rendered face and is of about
+its size. Real clips, and MakeHuman's files, are looked for under PIXELCUBE_SHARED (or ../shared/data).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+TARGETS = {"template": 0.95, "makehuman": 0.97}
+LIGHTS = ("bundled/courtyard", "bundled/forest", "bundled/interior", "bundled/sunrise", "bundled/city")
+SHARED = Path(os.environ.get("PIXELCUBE_SHARED") or Path(__file__).resolve().parents[3] / "shared" / "data")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, value in (("subjects", 200), ("size", 256), ("samples", 16), ("seed", 0)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--families", nargs="*", default=list(TARGETS))
+    parser.add_argument("--sheet", type=Path, help="write the pictures in which no face was found")
+    options = parser.parse_args()
+
+    rates, missed = {}, []
+    for family in options.families:
+        path = SHARED / "makehuman" if family == "makehuman" else None
+        if path is not None and not path.is_dir():
+            print(f"{family}: no files at {path}")
+            continue
+        rates[family], pictures = measure(family, path, options)
+        missed += pictures
+        count = options.subjects * len(LIGHTS)
+        print(f"{family}: found in {100 * rates[family]:.1f} % of {count} pictures", flush=True)
+    real = real_rate(SHARED / "portraits")
+    print("real clips: " + (f"{100 * real:.1f} %" if real is not None else "none here"))
+    if options.sheet and missed:
+        from ray_jobs.cli.heads import save
+        from synth.preview import sheet
+
+        save(sheet(missed[:64], 8), options.sheet)
+    value = rates.get("template")
+    print(json.dumps({
+        "name": "faces", "value": value, "target": TARGETS["template"],
+        "ok": bool(rates) and all(rate >= TARGETS[family] for family, rate in rates.items()),
+        "detail": {"rates": rates, "targets": TARGETS, "real_clips": real, "subjects": options.subjects,
+                   "lights": LIGHTS, "size": options.size, "samples": options.samples},
+    }))  # fmt: skip
+
+
+def measure(family: str, path: Path | None, options: argparse.Namespace) -> tuple[float, list[np.ndarray]]:
+    """Share of a family's pictures in which the face is found, and the others."""
+    from synth.appearance.appearance import sample_appearance
+    from synth.heads.load import load_head
+    from synth.lighting.library import LightingLibrary
+    from synth.preview import View, photographs, portrait_camera, pose
+    from synth.renderers import make_renderer
+    from synth.seeds import Seeds
+
+    head, renderer = load_head(family, path), make_renderer("mitsuba", "auto")
+    library = LightingLibrary()
+    maps = [library.load(name, 128) for name in LIGHTS]
+    found, missed = 0, []
+    for number in range(options.subjects):
+        seeds = Seeds.for_clip(options.seed, number)
+        person = head.person(head.sample_identity(seeds.rng("identity")))
+        subject = pose(person, moment(seeds.rng("motion")), sample_appearance(seeds.rng("appearance"), person))
+        rng = seeds.rng("camera")
+        view = View(rng.uniform(-20, 20), rng.uniform(-8, 8), rng.uniform(0.45, 0.65))
+        camera = portrait_camera(person, view, options.size)
+        face = face_box(subject, camera)
+        (pictures,) = photographs(renderer, subject, [camera], maps, samples=options.samples, seed=number)
+        for picture in pictures:
+            if is_found(picture, face):
+                found += 1
+            else:
+                missed.append(picture)
+        if (number + 1) % 10 == 0:
+            print(f"{family}: {number + 1} subjects, {len(missed)} pictures missed", flush=True)
+    return found / (options.subjects * len(LIGHTS)), missed
+
+
+def moment(rng: np.random.Generator):
+    """One frame of a random performance, without what turns the face away."""
+    from synth.motion.generate import sample_performance
+
+    act = sample_performance(rng, 1, 24.0)
+    return dataclasses.replace(act, head=0.1 * act.head, neck=0.1 * act.neck, translation=0 * act.translation)
+
+
+def face_box(subject, camera) -> tuple[float, float, float]:
+    """Middle (x, y) and height of the face in pixels: between brows and chin, from the eyes and the mouth."""
+    vertices = subject.vertices[0]
+    centres = {part.name: camera.project(vertices[part.vertex_map].mean(axis=0))[0] for part in subject.parts}
+    eyes = (centres["left_iris"] + centres["right_iris"]) / 2
+    lips = centres["lips"]
+    return *(0.45 * eyes + 0.55 * lips), 2.6 * float(np.linalg.norm(lips - eyes))
+
+
+def is_found(picture: np.ndarray, face: tuple[float, float, float] | None) -> bool:
+    """Whether a detection covers the face's middle at about its size; any detection where the face is not known."""
+    import cv2
+
+    cascade = _cascade()
+    grey = cv2.cvtColor((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+    boxes = cascade.detectMultiScale(cv2.equalizeHist(grey), scaleFactor=1.05, minNeighbors=3,
+                                     minSize=(len(grey) // 6,) * 2)
+    if face is None:
+        return len(boxes) > 0
+    x, y, height = face
+    return any(abs(left + w / 2 - x) < 0.3 * height and abs(top + h / 2 - y) < 0.3 * height
+               and 0.6 < h / height < 1.8 for left, top, w, h in boxes)
+
+
+def _cascade():
+    import cv2
+
+    return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
+
+
+def real_rate(folder: Path) -> float | None:
+    """The same detector's rate on every 10th frame of the clips in a folder, scaled to 256 rows."""
+    import av
+    import cv2
+
+    hits = []
+    for file in sorted(folder.glob("*.mp4")):
+        with av.open(str(file)) as container:
+            for number, frame in enumerate(container.decode(video=0)):
+                if number % 10 == 0:
+                    picture = frame.to_ndarray(format="rgb24")
+                    width = round(picture.shape[1] * 256 / picture.shape[0])
+                    hits.append(is_found(cv2.resize(picture, (width, 256), interpolation=cv2.INTER_AREA) / 255, None))
+    return sum(hits) / len(hits) if hits else None
+
+
+if __name__ == "__main__":
+    main()

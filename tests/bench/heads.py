@@ -1,0 +1,76 @@
+"""What a frame of a head costs (pose, skinning, subdivision), as a fraction of the 64-sample 256x256 render after it.
+
+    python -m tests.bench.heads [--families template makehuman] [--subdivision 1] [--frames 16] [--rounds 3]
+
+One lighting; the render is all that the renderer does for a frame: geometry channels, the flat image and one lit image.
+MakeHuman's files are looked for under PIXELCUBE_SHARED (or ../shared/data). ``value`` is the worst family's fraction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+
+import numpy as np
+
+from tests.bench.faces import SHARED
+
+TARGET = 0.10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, value in (("subdivision", 1), ("frames", 16), ("rounds", 3), ("size", 256), ("samples", 64)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--families", nargs="*", default=["template", "makehuman"])
+    options = parser.parse_args()
+    rows = {}
+    for family in options.families:
+        path = SHARED / "makehuman" if family == "makehuman" else None
+        if path is not None and not path.is_dir():
+            print(f"{family}: no files at {path}")
+            continue
+        rows[family] = measure(family, path, options)
+        print(f"{family}: {rows[family]}", flush=True)
+    value = max(row["fraction"] for row in rows.values())
+    print(json.dumps({"name": "heads", "value": value, "target": TARGET, "ok": value <= TARGET,
+                      "detail": {"families": rows, "subdivision": options.subdivision, "frames": options.frames}}))
+
+
+def measure(family: str, path, options: argparse.Namespace) -> dict:
+    """Milliseconds a frame of evaluation and of rendering, and their ratio: medians of the rounds."""
+    from synth.appearance.appearance import sample_appearance
+    from synth.heads.load import load_head
+    from synth.lighting.library import LightingLibrary
+    from synth.motion.generate import sample_performance
+    from synth.preview import View, portrait_camera
+    from synth.renderers import make_renderer
+    from synth.scene import Subject
+
+    head, renderer = load_head(family, path), make_renderer("mitsuba", "auto")
+    light = LightingLibrary().load("bundled/forest", 128)
+    person = head.person(head.sample_identity(np.random.default_rng(0)), options.subdivision)
+    skin = sample_appearance(np.random.default_rng(0), person)
+    camera = portrait_camera(person, View(), options.size)
+    evaluations, renders = [], []
+    for number in range(options.rounds + 1):  # the first one compiles kernels
+        act = sample_performance(np.random.default_rng(number), options.frames, 24.0)
+        start = time.perf_counter()
+        vertices = person.animate(act)
+        posed = [vertices[frame] for frame in range(options.frames)]
+        evaluations.append((time.perf_counter() - start) / options.frames)
+        subject = Subject(person.parts, skin, np.stack(posed[:2]), head.licence, head.source_hash)
+        start = time.perf_counter()
+        for _ in renderer.render(subject, [camera] * 2, [[light] * 2], samples=options.samples, seed=number):
+            pass
+        renders.append((time.perf_counter() - start) / 2)
+    evaluation, render = statistics.median(evaluations[1:]), statistics.median(renders[1:])
+    triangles = sum(len(part.faces) for part in person.parts)
+    return {"evaluation_ms": round(1000 * evaluation, 2), "render_ms": round(1000 * render, 1),
+            "fraction": round(evaluation / render, 4), "triangles": triangles}
+
+
+if __name__ == "__main__":
+    main()
