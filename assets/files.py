@@ -13,7 +13,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from assets.errors import AssetError
@@ -119,20 +119,22 @@ def cache_dir() -> Path:
 
 
 def safe_extract(
-    archive: str | os.PathLike, folder: str | os.PathLike, max_bytes: int = 4 << 30, max_members: int = 100_000
+    archive: str | os.PathLike, folder: str | os.PathLike, max_bytes: int = 4 << 30, max_members: int = 100_000,
+    wanted: Callable[[PurePosixPath], bool] = lambda relative: True,
 ) -> list[Path]:
     """Unpack a tar (any compression) or zip into ``folder``, files and folders only; returns the files' paths.
 
     Every name is checked before the first byte is written. Absolute names, ``..``, links, devices, duplicate names and
     archives that unpack to more than ``max_bytes`` or ``max_members`` are refused. The members appear under
-    ``folder`` only when every one was unpacked, and existing files are never overwritten.
+    ``folder`` only when every one was unpacked, and existing files are never overwritten. Members that are not
+    ``wanted`` are left in the archive; they count towards the limits, but may be links.
     """
     archive, folder = Path(archive), Path(folder)
     check_regular_file(archive)
     staging = folder / f".unpack.{secrets.token_hex(6)}"
     try:
         with _open_archive(archive) as (members, reader):
-            plan = _plan(archive, members, folder, max_bytes, max_members)
+            plan = _plan(archive, members, folder, max_bytes, max_members, wanted)
             staging.mkdir(parents=True)
             for relative, member, size in plan:
                 _copy_member(archive, reader(member), staging / relative, relative, size)
@@ -172,7 +174,7 @@ def _open_archive(archive: Path):
 
 
 def _plan(
-    archive: Path, members, folder: Path, max_bytes: int, max_members: int
+    archive: Path, members, folder: Path, max_bytes: int, max_members: int, wanted: Callable[[PurePosixPath], bool]
 ) -> list[tuple[PurePosixPath, object, int]]:
     """The files to write, as (relative path, member, bytes); an AssetError for anything but plain files and folders."""
     plan, total, seen = [], 0, set()
@@ -187,6 +189,8 @@ def _plan(
         relative = PurePosixPath(name.replace("\\", "/"))
         if relative.is_absolute() or ".." in relative.parts or "\0" in name or ":" in name.split("/")[0]:
             raise AssetError(f"{one_line(archive)}: member {one_line(name)!r} points outside the folder")
+        if not wanted(relative):
+            continue
         mode = 0 if is_tar else member.external_attr >> 16
         is_folder = member.isdir() if is_tar else member.is_dir()
         if not is_folder and (not member.isreg() if is_tar else stat.S_IFMT(mode) not in (0, stat.S_IFREG)):

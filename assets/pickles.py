@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from assets.arrays import read_npz
+from assets.arrays import read_npy_header, read_npz
 from assets.errors import AssetError
 from assets.files import check_regular_file, one_line
 from assets.pickle_values import Call, Global, Refused, to_arrays
@@ -33,12 +33,13 @@ ALLOWED_GLOBALS = frozenset(
     + [("chumpy.ch", "Ch"), ("chumpy", "Ch"), ("chumpy.reordering", "Select")]
     + [(f"scipy.sparse{sub}", f"{kind}_{shape}") for kind in ("csc", "csr", "coo") for shape in ("matrix", "array")
        for sub in (f".{kind}", f"._{kind}")]
+    + [("torch._utils", "_rebuild_tensor_v2"), ("torch.storage", "_load_from_bytes")]  # of landmark embeddings
 )  # fmt: skip
 """Every (module, name) that may appear in a file. They are recognised, never imported."""
 
 
 def load_model_arrays(path: str | os.PathLike) -> dict[str, np.ndarray | str]:
-    """Arrays and texts of a model file (``.pkl`` or ``.npz``) by name, as stored: shape and dtype are the file's.
+    """Arrays and texts of a model file (``.pkl``, ``.npz``, or a ``.npy`` that holds a dict) by name, as stored.
 
     FLAME: ``v_template`` (5023, 3) metres, ``f`` (9976, 3) uint32, ``shapedirs`` (5023, 3, 400), ``J_regressor``
     (5, 5023) dense, ``weights`` (5023, 5), ``kintree_table`` (2, 5), ``bs_type`` text... Chumpy variables become their
@@ -59,11 +60,25 @@ def load_model_arrays(path: str | os.PathLike) -> dict[str, np.ndarray | str]:
     if size > MAX_FILE_BYTES:
         raise AssetError(f"{name}: {size:,} bytes, a model pickle may have at most {MAX_FILE_BYTES:,}")
     try:
-        return to_arrays(_run(Path(path).read_bytes()))
+        data = Path(path).read_bytes()
+        return to_arrays(_npy_object(data, name) if magic == b"\x93NUM" else _run(data))
     except Refused as error:
         raise AssetError(f"{name}: {one_line(error)}") from None
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, RecursionError, Warning) as error:
         raise AssetError(f"{name}: not a readable model pickle ({one_line(error)[:200]})") from None
+
+
+def _npy_object(data: bytes, name: str) -> Any:
+    """What ``np.save`` of one Python object left: an array of shape () whose element the pickle holds."""
+    stream = io.BytesIO(data)
+    shape, dtype = read_npy_header(stream, name)
+    if shape != () or not dtype.hasobject:
+        raise Refused(f"a .npy of {dtype} and shape {shape}, a dict of arrays was expected")
+    array = _run(data[stream.tell() :])
+    state = array.state if type(array) is Call else None
+    if type(state) is not tuple or type(state[-1]) is not list or len(state[-1]) != 1:
+        raise Refused("a .npy without the object that it claims")
+    return state[-1][0]
 
 
 def _run(data: bytes) -> Any:

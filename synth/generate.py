@@ -24,7 +24,7 @@ from synth.heads.subdivision import level_for, typical_edge
 from synth.lighting.envmap import EnvMap
 from synth.lighting.library import SOURCES, LightingLibrary, split_of
 from synth.lighting.sequence import folder_sequence, render_sequence, sample_sequence
-from synth.motion.generate import STYLES as PERFORMANCES
+from synth.motion.catalogue import PERFORMANCES
 from synth.motion.generate import sample_performance
 from synth.motion.performance import Performance
 from synth.renderers import make_renderer

@@ -112,6 +112,66 @@ def download(
         raise AssetError(f"{one_line(path)}: {what} ({one_line(error.strerror or error)})") from error
 
 
+def download_archive(
+    url: str,
+    path: Path,
+    max_bytes: int,
+    retries: int,
+    retry_wait: float,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Fetch a file to ``path`` whose size and checksum nobody announced; the caller must check what it holds.
+
+    Its ``.part`` resumes if the server still offers the same file (by its strong ETag), else it starts afresh.
+    ``progress`` is called with (bytes there, bytes in all or 0).
+    """
+    part = path.with_name(f".{path.name}.part")
+    tag = path.with_name(f".{path.name}.etag")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "ab+") as file:
+            _lock(file, path)
+            _with_retries(lambda: _continue_archive(url, file, tag, max_bytes, progress), url, retries, retry_wait)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(part, path)
+        tag.unlink(missing_ok=True)
+    except OSError as error:
+        what = "disk full" if error.errno in FULL_ERRORS else "cannot be written"
+        raise AssetError(f"{one_line(path)}: {what} ({one_line(error.strerror or error)})") from error
+
+
+def _continue_archive(url: str, file, tag: Path, max_bytes: int, progress: Callable[[int, int], None] | None) -> None:
+    done = file.seek(0, os.SEEK_END)
+    known = tag.read_text(encoding="utf-8") if tag.is_file() else ""
+    headers = {"Range": f"bytes={done}-", "If-Range": known} if done and known else {}
+    with _get(url, headers, allowed=(206, 416)) as response:
+        if response.status_code == 416:
+            file.truncate(0)
+            tag.unlink(missing_ok=True)
+            raise _MayPass("the server can't resume this file")
+        if response.status_code == 200 or not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
+            if response.status_code == 206:
+                file.truncate(0)
+                raise _MayPass("the server resumed at another place")
+            file.truncate(done := 0)
+            etag = response.headers.get("ETag", "")
+            tag.write_text(etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else "", encoding="utf-8")
+        length = response.headers.get("Content-Length", "")
+        total = done + int(length) if re.fullmatch(r"\d{1,15}", length) else 0
+        for block in response.iter_content(_BLOCK):
+            done += len(block)
+            if max(done, total) > max_bytes:
+                file.truncate(0)
+                raise AssetError(f"{url}: is larger than the limit of {max_bytes:,} bytes")
+            file.write(block)
+            if progress is not None:
+                progress(done, total)
+    file.flush()
+    if done < total:
+        raise _MayPass(f"the connection ended at {done:,} of {total:,} bytes")
+
+
 def _lock(file, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""``pixelcube assets``: the environment maps that can light a scene."""
+"""``pixelcube assets``: environment maps that can light a scene, and models of heads."""
 
 from __future__ import annotations
 
@@ -122,7 +122,69 @@ def _download(client: hdri.PolyHavenClient, slugs: Sequence[str], resolution: st
     return failures
 
 
-def verify(folder: Path | None) -> int:
+def fetch_heads(origin: str | None) -> int:
+    """Bring MakeHuman's data here, from its publishers or from ``origin``; says what may be done with it and how."""
+    from assets.makehuman.fetch import LICENCE, fetch_makehuman
+    from assets.makehuman.verify import default_folder
+
+    console = make_console()
+    columns = (rich.progress.TextColumn("{task.description:<32}"), rich.progress.BarColumn(),
+               rich.progress.TextColumn("{task.percentage:>3.0f}%"), rich.progress.TimeElapsedColumn())
+    with rich.progress.Progress(*columns, console=make_console(stderr=True)) as bar:
+        tasks: dict[str, rich.progress.TaskID] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=None)
+            bar.update(tasks[what], completed=done, total=total or None)
+
+        notes = fetch_makehuman(origin, progress=progress)
+    for note in notes:
+        console.print(note, markup=False, soft_wrap=True)
+    console.print(f"MakeHuman's data is in {default_folder()} ({LICENCE}: use it for anything, nothing is asked in "
+                  "return)", markup=False, soft_wrap=True)
+    console.print("Next: put 'head: {family: makehuman}' into a job file", markup=False, soft_wrap=True)
+    return 0
+
+
+KINDS = ("hdri", "makehuman", "flame", "smplx")
+
+
+def verify(what: Sequence[str]) -> int:
+    """Check what the first word says, maps if it says nothing, at the path that follows; 1 if anything is wrong."""
+    kind, rest = (what[0], what[1:]) if what and what[0] in KINDS else ("hdri", what)
+    if len(rest) > 1:
+        raise SpecError(f"assets verify: {rest[0]!r} and {rest[1]!r}: expected one of {', '.join(KINDS)}, and one path")
+    path = Path(rest[0]) if rest else None
+    if kind == "hdri":
+        return _verify_maps(path)
+    return _report(f"{kind} {path or ''}".strip(), _head_problems(kind, path))
+
+
+def _head_problems(kind: str, path: Path | None) -> list[str]:
+    if kind == "makehuman":
+        from assets.makehuman.verify import verify_makehuman
+
+        with rich.progress.Progress(console=make_console(stderr=True), transient=True) as bar:
+            task = bar.add_task("reading")
+            return verify_makehuman(path, lambda done, total: bar.update(task, completed=done, total=total))
+    if path is None:
+        raise SpecError(f"assets verify {kind}: which file? Give the model, or the folder that it is in")
+    from synth.heads.flame.verify import verify_flame
+
+    return verify_flame(path, kind)
+
+
+def _report(name: str, problems: Sequence[str]) -> int:
+    console = make_console()
+    for problem in problems:
+        console.print(problem, markup=False, soft_wrap=True)
+    found = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}" if problems else "all is well"
+    console.print(f"{name}: {found}", markup=False, soft_wrap=True)
+    return 1 if problems else 0
+
+
+def _verify_maps(folder: Path | None) -> int:
     """Check every map of a folder, or all that this machine has; 1 after a list of what is wrong."""
     entries = hdri.folder_entries(folder) if folder else [*hdri.bundled_entries(), *hdri.polyhaven_entries()]
     if not entries:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from assets.errors import SpecError
 from ray_jobs.oneline import guarded
 
 _DESCRIPTION = """Renders relightable portrait video: one face, motion and camera under any light, in linear radiance.
@@ -105,12 +106,15 @@ class AssetsList:
 
 @dataclasses.dataclass(frozen=True)
 class AssetsFetch:
-    """Download CC0 environment maps from Poly Haven into the offline cache; takes up where it stopped.
+    """Download CC0 data into the offline cache: environment maps from Poly Haven, or MakeHuman's heads.
 
-    Example: pixelcube assets fetch --count 20 --category outdoor"""
+    Takes up where it stopped. Examples: pixelcube assets fetch --count 20 --category outdoor;
+    pixelcube assets fetch makehuman"""
 
     slugs: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]"), tyro.conf.Positional] = ()
-    """Names of maps, for example kloofendal_43d_clear."""
+    """Names of maps, for example kloofendal_43d_clear; or makehuman."""
+    origin: Annotated[str | None, tyro.conf.arg(name="from", metavar="FILE|FOLDER|URL")] = None
+    """With makehuman: an archive, a folder such as a MakeHuman installation, or an address, instead of its own site."""
     count: int = 0
     """Take this many of the catalogue that are not here yet."""
     category: Text = None
@@ -124,28 +128,35 @@ class AssetsFetch:
         """Exit status."""
         from ray_jobs.cli import assets
 
+        if self.slugs == ("makehuman",):
+            return assets.fetch_heads(self.origin)
+        if self.origin is not None:
+            raise SpecError(f"assets fetch: --from {self.origin}: only 'assets fetch makehuman' takes it")
         return assets.fetch(self.slugs, self.count, self.category, self.resolution, self.api)
 
 
 @dataclasses.dataclass(frozen=True)
 class AssetsVerify:
-    """Check environment maps: that each can be read, is what it claims to be and has the digest that was recorded.
+    """Check files that came from elsewhere: environment maps, MakeHuman's data, FLAME and SMPL-X models.
 
-    Ends with 1 and the list of problems if there is any."""
+    Ends with 1 and the list of problems if there is any. Examples: pixelcube assets verify my_maps;
+    pixelcube assets verify flame FLAME_NEUTRAL.pkl"""
 
-    folder: Annotated[Path | None, tyro.conf.arg(metavar="[FOLDER]"), tyro.conf.Positional] = None
-    """A folder of .hdr, .exr and .npy maps; the bundled maps and the offline cache if not given."""
+    what: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[{hdri,makehuman,flame,smplx}] [PATH]"),
+                    tyro.conf.Positional] = ()
+    """What it is (hdri if not given) and where: a folder of .hdr, .exr and .npy maps, MakeHuman's data folder, a FLAME
+    or SMPL-X model or its folder. Of maps and of MakeHuman's data those in the offline cache, if no path is given."""
 
     def execute(self) -> int:
         """Exit status."""
         from ray_jobs.cli import assets
 
-        return assets.verify(self.folder)
+        return assets.verify(self.what)
 
 
 @dataclasses.dataclass(frozen=True)
 class Assets:
-    """List, fetch and check environment maps."""
+    """List and fetch what scenes are made of, and check it: environment maps, models of heads."""
 
     action: tyro.conf.OmitSubcommandPrefixes[
         Annotated[AssetsList, tyro.conf.subcommand("list")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synth.appearance import colours, texels
+from synth.appearance.cloth import paint_cloth
 from synth.appearance.eyes import paint_eye
 from synth.appearance.hair import paint_hair
 from synth.appearance.skin import paint_skin, sample_complexion
@@ -32,6 +33,7 @@ def sample_appearance(rng: np.random.Generator, person: Person, size: int = 1024
                            clearcoat_gloss=0.8),
         "mouth": Material(np.array([0.30, 0.075, 0.065], np.float32), roughness=0.4, specular=0.4, clearcoat=0.4,
                           clearcoat_gloss=0.8),
+        "garment": paint_cloth(rng),
     }
     return {part.material: materials[part.material] for part in person.parts}
 

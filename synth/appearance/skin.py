@@ -11,7 +11,16 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from synth.appearance import texels
 from synth.heads.head import HeadModel
 from synth.heads.template.hair import hairline
-from synth.heads.template.sculpt import EYE_CENTRE, LID_OUTER, lip_coordinates, smoothstep
+from synth.heads.template.mesh import eye_angles, eye_view
+from synth.heads.template.sculpt import (
+    EYE_CENTRE,
+    LID_CREASE,
+    LID_OUTER,
+    lip_coordinates,
+    polyline,
+    smoothstep,
+    stroke,
+)
 from synth.scene import Material
 
 
@@ -89,7 +98,7 @@ def _lips(albedo: np.ndarray, look: Complexion, lips: np.ndarray, noises: list[n
     """The red of the lips, which dark skin shows less."""
     darkness = np.clip(1 - look.tone.mean() / 0.35, 0, 1)
     colour = look.tone * (1 - look.lips * (np.float32([0.20, 0.52, 0.44]) * (1 - 0.45 * darkness)))
-    return albedo + (lips * 0.92)[:, None] * (colour * (1 + 0.06 * noises[1])[:, None] - albedo)
+    return albedo + (lips * 0.86)[:, None] * (colour * (1 + 0.06 * noises[1])[:, None] - albedo)
 
 
 def _near(point: np.ndarray, centre: tuple[float, float, float], size) -> np.ndarray:
@@ -105,7 +114,7 @@ def _lip_mask(point: np.ndarray) -> np.ndarray:
     """1 on the lips' red, soft at its border."""
     s, t = lip_coordinates(point)
     front = smoothstep(74, 80, point[:, 2]) * smoothstep(0, 6, 36 - np.abs(point[:, 0]))
-    return smoothstep(1.08, 0.92, np.abs(t)) * smoothstep(1.03, 0.96, s) * front
+    return smoothstep(1.16, 0.86, np.abs(t)) * smoothstep(1.04, 0.9, s) * front
 
 
 def _flush(albedo: np.ndarray, point: np.ndarray, look: Complexion, noises: list[np.ndarray]) -> np.ndarray:
@@ -125,13 +134,22 @@ def _eyes(albedo: np.ndarray, point: np.ndarray, look: Complexion) -> np.ndarray
     upper = _near(point, (32, 7, 86), (15, 5.5, 14))
     shade = np.clip(look.shadows * (0.75 * under + 0.55 * upper), 0, 1.3)[:, None]
     albedo = albedo * (1 - shade * np.float32([0.17, 0.24, 0.20]))
-    x = np.abs(point[:, 0])
-    radius = np.sqrt(sum(np.square(axis - EYE_CENTRE[k]) for k, axis in enumerate((x, point[:, 1], point[:, 2]))))
-    front = point[:, 2] > EYE_CENTRE[2] - 1
-    margin = smoothstep(LID_OUTER - 0.25, LID_OUTER - 0.9, radius) * front * (np.abs(x - EYE_CENTRE[0]) < 16)
-    corner = _near(point, (18.2, -1.2, 84), (3.2, 2.6, 6))
+    x, front = np.abs(point[:, 0]), point[:, 2] > EYE_CENTRE[2] - 1
+    crease = stroke(point, LID_CREASE, 0.75, 0.3).astype(np.float32) * front
+    albedo = albedo * (1 - crease[:, None] * np.float32([0.22, 0.30, 0.28]))
+    near = np.flatnonzero(front & (np.hypot(x - EYE_CENTRE[0], point[:, 1]) < 18))
+    margin = np.zeros(len(point), np.float32)
+    rim = np.concatenate([eye_angles(), eye_angles()[:1]])
+    seen = eye_view(_left(point[near]))
+    margin[near] = polyline(LID_OUTER * seen, LID_OUTER * rim, 0.55, 0.0)
+    corner = _near(point, (18.6, -1.2, 82.5), (2.6, 2.2, 5))
     pink = np.clip(margin + 0.8 * corner, 0, 1)[:, None]
     return albedo + 0.6 * pink * (look.tone ** 0.8 * np.float32([0.85, 0.42, 0.36]) - albedo)
+
+
+def _left(point: np.ndarray) -> np.ndarray:
+    """Points (K, 3) with those of the right side mirrored to the left."""
+    return np.stack([np.abs(point[:, 0]), point[:, 1], point[:, 2]], axis=1)
 
 
 def _freckles(
@@ -160,10 +178,10 @@ def _beard(
 
 
 def _roots(albedo: np.ndarray, point: np.ndarray, look: Complexion, noises: list[np.ndarray]) -> np.ndarray:
-    over = hairline(point).astype(np.float32) + 1.6 * noises[1] + 1.2 * noises[2]
-    ear = smoothstep(74, 70, np.abs(point[:, 0]))
-    mask = look.scalp * smoothstep(-3, 10, over) * np.clip(0.85 + 0.2 * noises[2], 0, 1.2)
-    mask *= np.maximum(ear, point[:, 1] > 26)
+    over = hairline(point).astype(np.float32) + 1.2 * noises[2]
+    ear = smoothstep(70, 74, np.abs(point[:, 0])) * smoothstep(32, 22, point[:, 1])
+    mask = look.scalp * smoothstep(-3, 10, over) * np.clip(0.85 + 0.05 * noises[3], 0, 1.2)
+    mask *= 1 - ear
     return albedo + np.clip(mask, 0, 1)[:, None] * (look.hair * 1.1 + 0.06 * look.tone - albedo)
 
 

@@ -8,13 +8,13 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 LANDMARKS: dict[str, tuple[float, float, float]] = {
-    "crown": (0, 113, -8), "glabella": (0, 19.1, 99.6), "sellion": (0, 6, 93.8), "pronasale": (0, -36.3, 118),
-    "subnasale": (0, -46.2, 105.9), "labiale_superius": (0, -57.2, 102), "labiale_inferius": (0, -75.6, 100.6),
-    "sublabiale": (0, -86.3, 94.2), "pogonion": (0, -100, 98.6), "gnathion": (0, -112.5, 86.8),
-    "eye": (31.5, 0, 76), "endocanthion": (19.7, -1.3, 84), "exocanthion": (43.6, 0.5, 83.6),
-    "brow_inner": (11.9, 15.6, 97.5), "brow_middle": (33.1, 18.7, 96.2), "brow_outer": (48.4, 13.1, 81.6),
-    "orbitale": (31.8, -11.2, 86.7), "zygion": (67, -22, 40), "alare": (18.1, -39.1, 98.4),
-    "cheilion": (25.3, -66.2, 89.8), "gonion": (51, -73, 13), "tragion": (70, -6, -2),
+    "crown": (0, 113, -6.4), "glabella": (0, 19.5, 97.4), "sellion": (0, 5, 94.4), "pronasale": (0, -39.2, 117.4),
+    "subnasale": (0, -47.4, 103.4), "labiale_superius": (0, -57.9, 103.1), "labiale_inferius": (0, -76.5, 100.2),
+    "sublabiale": (0, -85.8, 95.2), "pogonion": (0, -99.8, 99.1), "gnathion": (0, -113.4, 86.9), "eye": (31.5, 0, 76),
+    "endocanthion": (18.4, -1.3, 82.1), "exocanthion": (44.7, 0.5, 81.6), "brow_inner": (11.9, 15.6, 94.8),
+    "brow_middle": (33.1, 18.7, 92.6), "brow_outer": (48.4, 13.1, 79.4), "orbitale": (31.8, -11.2, 89.7),
+    "zygion": (66.4, -22, 39.9), "alare": (19.3, -39.5, 98.6), "cheilion": (26, -66.7, 91.1), "gonion": (52, -74, 13),
+    "tragion": (69.2, -5.7, -1.9),
 }
 """Craniofacial landmarks (Farkas 1994) on the mean template, mm; of pairs the subject's left one."""
 

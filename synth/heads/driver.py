@@ -20,6 +20,9 @@ EXPRESSIONS = tuple(f"{name}_{side}" for name in (*BASE_UNITS, *LIDS) for side i
 _UPPER_TRAVEL = np.radians(38.0)
 """How far the upper lid turns about the eye to shut it, radians."""
 
+_JAW_OF_AU8 = np.radians(5.0)
+"""How far the jaw may hang, radians, such that AU8 at 1 brings the lips together again."""
+
 
 def units_of(names: Sequence[str]) -> tuple[str, ...]:
     """The action units that a family with these expression directions performs."""
@@ -38,7 +41,7 @@ def drive(performance: Performance, names: Sequence[str], droop: float = 0.0) ->
     for unit in {name.partition("_")[0] for name in performance.units} & set(BASE_UNITS):
         for side, curve in zip("LR", performance.unit(unit), strict=True):
             if f"{unit}_{side}" in place:
-                out[:, place[f"{unit}_{side}"]] = curve
+                out[:, place[f"{unit}_{side}"]] = curve * _room(performance, unit)
     for k, side in enumerate("LR"):
         if f"upper_lid_{side}" not in place:
             continue
@@ -47,6 +50,16 @@ def drive(performance: Performance, names: Sequence[str], droop: float = 0.0) ->
             out[:, place[f"{lid}_{side}"]] = closure - rest
             out[:, place[f"{lid}_arc_{side}"]] = closure * (1 - closure)
     return out
+
+
+def _room(performance: Performance, unit: str) -> np.ndarray | float:
+    """How much of a unit the mouth leaves room for: AU8 brings lips together no further than they are apart."""
+    if unit != "AU8":
+        return 1.0
+    apart = np.maximum(performance.jaw[:, 0], 0) / _JAW_OF_AU8
+    for other, share in (("AU25", 0.8), ("AU26", 0.6)):
+        apart = apart + share * np.mean(performance.unit(other), axis=0)
+    return np.clip(apart, 0.1, 1.0)
 
 
 def _closures(performance: Performance, side: int, droop: float) -> tuple[np.ndarray, np.ndarray]:

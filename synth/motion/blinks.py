@@ -11,6 +11,9 @@ from synth.motion.curves import during, events, log_normal, minimum_jerk
 RATE = {"rest": 17.0, "conversation": 26.0, "attention": 6.0}
 """Mean blinks a minute: 17 at rest, 26 in conversation, 4.5 reading (Bentivoglio et al. 1997, Mov. Disord. 12)."""
 
+PAIRS = 0.12
+"""Share of the blinks that a second one follows at once (a choice: bursts are common, their share varies by person)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Blink:
@@ -36,13 +39,15 @@ class Blink:
 
 
 def sample_blinks(rng: np.random.Generator, start: float, end: float, rate: float) -> list[Blink]:
-    """Blinks between two times (seconds) at a mean ``rate`` a minute, at log-normal intervals."""
+    """Blinks between two times (seconds) at a mean ``rate`` a minute, at log-normal intervals, some in pairs."""
     # A long-tailed interval distribution: most are short, a few last for many seconds (Bentivoglio et al. 1997).
-    def draw(rng: np.random.Generator) -> tuple[float, Blink]:
-        return log_normal(rng, 60 / rate, 0.7, at_least=0.5), sample_blink(rng, 0.0)
+    def draw(rng: np.random.Generator) -> tuple[float, list[Blink]]:
+        pair = [sample_blink(rng, 0.0), sample_blink(rng, rng.uniform(0.4, 0.7))]
+        return log_normal(rng, 60 / rate * (1 + PAIRS), 0.7, at_least=0.8), pair[: 1 + (rng.random() < PAIRS)]
 
     first = start + rng.random() * 60 / rate
-    return [dataclasses.replace(blink, start=time) for time, blink in events(rng, first, end, draw)]
+    return [dataclasses.replace(blink, start=time + blink.start) for time, burst in events(rng, first, end, draw)
+            for blink in burst]
 
 
 def sample_blink(rng: np.random.Generator, start: float) -> Blink:

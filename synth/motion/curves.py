@@ -118,3 +118,37 @@ def pulse(time: np.ndarray, start: float, onset: float, apex: float, offset: flo
     """Onset, apex and offset of a facial action: (T,) float64 in [0, 1]; durations in seconds."""
     rise = minimum_jerk((time - start) / onset)
     return rise - minimum_jerk((time - start - onset - apex) / offset)
+
+
+@dataclasses.dataclass(frozen=True)
+class Track:
+    """A curve through keys: smooth to the second derivative, at rest in every extreme, never beyond its keys' range.
+
+    Each span is the quintic with no acceleration at its keys: between two extremes that is a minimum-jerk movement.
+    """
+
+    times: np.ndarray
+    """(K,) float64 ascending, seconds."""
+    values: np.ndarray
+    """(K,) float64."""
+
+    def __call__(self, time: np.ndarray) -> np.ndarray:
+        """time (T,) seconds to (T,) float64; the first value before the first key, the last after the last."""
+        if len(self.times) == 1:
+            return np.full(len(time), self.values[0])
+        index = np.clip(np.searchsorted(self.times, time, side="right") - 1, 0, len(self.times) - 2)
+        span = np.diff(self.times)[index]
+        s = np.clip((time - self.times[index]) / span, 0, 1)
+        slopes = self._slopes()
+        a, b = self.values[index], self.values[index + 1]
+        ease, start, finish = minimum_jerk(s), s - s**3 * (6 - 8 * s + 3 * s**2), -(s**3) * (4 - 7 * s + 3 * s**2)
+        curve = a + (b - a) * ease + span * (slopes[index] * start + slopes[index + 1] * finish)
+        return np.clip(curve, np.minimum(a, b), np.maximum(a, b))
+
+    def _slopes(self) -> np.ndarray:
+        """(K,) by Fritsch & Butland (1984): none at extremes and ends, the secants' harmonic mean elsewhere."""
+        secants = np.diff(self.values) / np.diff(self.times)
+        before, after = secants[:-1], secants[1:]
+        total = before + after
+        mean = np.where(before * after > 0, 2 * before * after / np.where(total == 0, 1, total), 0.0)
+        return np.concatenate([[0.0], mean, [0.0]])

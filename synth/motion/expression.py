@@ -104,6 +104,16 @@ def _sample_expression(rng: np.random.Generator, emotion: bool) -> Expression:
     )
 
 
+def question_brows(rng: np.random.Generator, ends: np.ndarray) -> list[Expression]:
+    """Brows that rise on the last syllables (Q,) seconds of questions, and stay for the answer (Ekman 1979)."""
+    raised = []
+    for end in ends:
+        inner, outer = rng.uniform(0.4, 0.8, 2)
+        units = {"AU1_L": inner, "AU1_R": inner, "AU2_L": outer, "AU2_R": outer, "AU5_L": 0.25, "AU5_R": 0.25}
+        raised.append(Expression(float(end) - 0.3, units, dict.fromkeys(units, 0.0), 0.3, rng.uniform(0.3, 0.9), 0.5))
+    return raised
+
+
 def brow_beats(rng: np.random.Generator, beats: np.ndarray) -> list[Expression]:
     """Raised brows on some of the stressed syllables ``beats`` (K,) seconds (Ekman 1979: the speaker's baton)."""
     raised = []

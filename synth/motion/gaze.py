@@ -7,9 +7,12 @@ import dataclasses
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from synth.motion.curves import BandNoise, Steps, events, log_normal, soft_limit
+from synth.motion.curves import BandNoise, Steps, events, log_normal, soft_limit, truncated_normal
+from synth.motion.gesture import PURSUIT, Played
 from synth.motion.headpose import HeadMotion
 
+Fixation = tuple[str, np.ndarray]
+"""On what, and (2) radians: ``partner``, a ``glance`` from where the head faces, or a place in the ``world``."""
 EYE_SEPARATION = 0.063
 """Metres between the eyeballs' centres (median adult, Dodgson 2004). Individual eyes differ by a tenth of a degree."""
 REFRACTORY = 0.15
@@ -37,6 +40,10 @@ class Gaze:
     """Metres from the eyes to the fixated points."""
     drift: BandNoise
     """(2) radians: fixational drift, a tenth of a degree."""
+    micro: Steps | None = None
+    """(2) radians: where micro-saccades put the eye within a fixation."""
+    gestures: tuple[Played, ...] = ()
+    """Things that are followed with the eyes."""
 
     def eyes(self, time: np.ndarray, head: Rotation) -> tuple[np.ndarray, np.ndarray]:
         """Rotation vectors of the left and right eye in the head, (T, 3) float64 radians; ``head`` is T rotations.
@@ -45,11 +52,20 @@ class Gaze:
         this change of frame; each eye aims at the same point, hence vergence; the rotation is the shortest from
         straight ahead, which is Listing's law: no torsion.
         """
-        yaw, pitch = (self.target(time) + self.drift(time)).T
+        yaw, pitch = self.line(time).T
         direction = np.stack([np.cos(pitch) * np.sin(yaw), -np.sin(pitch), np.cos(pitch) * np.cos(yaw)], axis=1)
         point = head.inv().apply(self.distance * direction)
         offset = np.array([EYE_SEPARATION / 2, 0.0, 0.0])
         return _aim(point - offset), _aim(point + offset)
+
+    def line(self, time: np.ndarray) -> np.ndarray:
+        """World yaw and pitch (T, 2) of the line of sight, radians, at ascending times (T,) seconds."""
+        total = self.target(time) + self.drift(time)
+        if self.micro is not None:
+            total += self.micro(time)
+        for gesture in self.gestures:
+            gesture.add(PURSUIT, time, total, np.pi / 180)
+        return total
 
 
 def _aim(line: np.ndarray) -> np.ndarray:
@@ -67,32 +83,65 @@ def sample_gaze(
 
     ``dwell`` is the mean fixation in seconds, ``contact`` the fraction of fixations on the partner, who is ahead.
     """
-    rng, rng_forced = (np.random.default_rng(seed) for seed in rng.integers(1 << 62, size=2))
+    rng, rng_forced, rng_micro = (np.random.default_rng(seed) for seed in rng.integers(1 << 62, size=3))
     partner = rng.normal(0, np.radians([6.0, 3.0]))
     distance = float(np.exp(rng.uniform(np.log(0.8), np.log(4.0))))
     drift = BandNoise.sample(rng, np.radians([0.1, 0.1]), (0.2, 4.0))
 
-    def draw(rng: np.random.Generator) -> tuple[float, tuple[bool, np.ndarray]]:
-        return log_normal(rng, dwell, 0.6, at_least=0.2), (bool(rng.random() < contact), _glance(rng))
+    def draw(rng: np.random.Generator) -> tuple[float, Fixation]:
+        return log_normal(rng, dwell, 0.6, at_least=0.2), ("partner" if rng.random() < contact else "glance",
+                                                           _glance(rng))
 
     # Gaze leads the head: every head turn begins with a saccade, a little earlier (Freedman & Sparks 1997).
     forced = [
-        (time - 0.05, (bool(rng_forced.random() < 0.5 * contact), _glance(rng_forced))) for time in head.turn_times
+        (time - 0.05, ("partner" if rng_forced.random() < 0.5 * contact else "glance", _glance(rng_forced)))
+        for time in head.turn_times
     ]
-    fixations = sorted(events(rng, start, end, draw) + forced, key=lambda fixation: fixation[0])
-    kept = [fixations[0]]
+    free = [fixation for fixation in events(rng, start, end, draw) + forced
+            if not any(span.start - 0.1 < fixation[0] < span.end for span in head.gestures if span.steady)]
+    scored = []
+    for gesture in head.gestures:
+        if gesture.looks:
+            ahead = head.angles(np.array([gesture.start - 0.1]))[0, [1, 0]]
+            scored += [(time, ("world", ahead + (yaw, pitch))) for time, yaw, pitch in gesture.looks]
+    kept = _spaced(sorted(free + scored, key=lambda fixation: fixation[0]))
+    times = np.array([time for time, _ in kept])
+    ahead = head.angles(times + 0.7)[:, [1, 0]]  # where the head will be once a turn that begins now is over
+    target = np.array([_target(fixation, forward, partner) for (_, fixation), forward in zip(kept, ahead, strict=True)])
+    amplitude = np.linalg.norm(np.diff(target, axis=0, prepend=target[:1]), axis=1)
+    gaze = Gaze(Steps(times, saccade_duration(amplitude), target), distance, drift, _micro(rng_micro, start, end),
+                head.gestures)
+    return gaze, times, amplitude
+
+
+def _spaced(fixations: list[tuple[float, Fixation]]) -> list[tuple[float, Fixation]]:
+    """Those that begin long enough after the one before."""
+    kept = fixations[:1]
     for fixation in fixations[1:]:
         if fixation[0] - kept[-1][0] >= REFRACTORY:
             kept.append(fixation)
-    times = np.array([time for time, _ in kept])
-    ahead = head.angles(times + 0.7)[:, [1, 0]]  # where the head will be once a turn that begins now is over
-    wish = np.array([partner - forward if on_partner else glance
-                     for (_, (on_partner, glance)), forward in zip(kept, ahead, strict=True)])
+    return kept
+
+
+def _target(fixation: Fixation, ahead: np.ndarray, partner: np.ndarray) -> np.ndarray:
+    """World yaw and pitch (2) radians of a fixation while the head faces ``ahead`` (2)."""
+    kind, place = fixation
+    if kind == "world":
+        return place
     # Nobody holds an eye beyond some 20 degrees: a target further out would have drawn the head along.
-    reach = np.linalg.norm(wish, axis=1, keepdims=True)
-    target = ahead + wish * np.minimum(1.0, np.radians(20) / np.maximum(reach, 1e-9))
-    amplitude = np.linalg.norm(np.diff(target, axis=0, prepend=target[:1]), axis=1)
-    return Gaze(Steps(times, saccade_duration(amplitude), target), distance, drift), times, amplitude
+    wish = partner - ahead if kind == "partner" else place
+    return ahead + wish * min(1.0, np.radians(20) / max(float(np.linalg.norm(wish)), 1e-9))
+
+
+def _micro(rng: np.random.Generator, start: float, end: float) -> Steps:
+    """Micro-saccades: one or two a second, a third of a degree (Martinez-Conde, Macknik & Hubel 2004)."""
+
+    def draw(rng: np.random.Generator) -> tuple[float, np.ndarray]:
+        return log_normal(rng, 0.7, 0.5, at_least=REFRACTORY), truncated_normal(rng, np.radians([0.2, 0.12]))
+
+    found = events(rng, start, end, draw)
+    times, places = np.array([time for time, _ in found]), np.array([place for _, place in found])
+    return Steps(times, saccade_duration(np.linalg.norm(np.diff(places, axis=0, prepend=places[:1]), axis=1)), places)
 
 
 def _glance(rng: np.random.Generator) -> np.ndarray:

@@ -8,9 +8,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from synth.motion.curves import BandNoise, Steps, during, events, log_normal, soft_limit, truncated_normal
+from synth.motion.gesture import HEAD, SHIFT, Played
 
-LIMIT = np.radians([25.0, 35.0, 15.0])
-"""Largest pitch, yaw and roll, radians."""
+LIMIT = np.radians([40.0, 64.0, 30.0])
+"""Largest pitch, yaw and roll, radians: comfortable parts of what necks can do (50 down and 60 up, 75 to a side, 40
+tilted; Youdas et al. 1992, Physical Therapy 72)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,19 +44,36 @@ class HeadMotion:
     turns: Steps
     """(3) radians: poses that are taken up and held."""
     turn_times: np.ndarray
-    """(K,) seconds: when each turn begins."""
+    """(K,) seconds: when each turn begins, those of gestures too."""
     bursts: tuple[Oscillation, ...]
     """Nods and shakes."""
     sway: BandNoise
-    """(3) metres: the torso's sway and breath carry the head along."""
+    """(3) metres: the torso's sway carries the head along."""
+    breath: BandNoise
+    """(1): unit noise at the rate of breathing."""
+    tremor: BandNoise
+    """(3) radians: physiological tremor, some hundredths of a degree at 4 to 9 Hz."""
+    gestures: tuple[Played, ...] = ()
+    """What is done with head and torso on purpose."""
 
     def angles(self, time: np.ndarray) -> np.ndarray:
         """Pitch, yaw, roll (T, 3) float64 radians about X, Y, Z at ascending times (T,) seconds."""
-        total = self.drift(time) + self.turns(time)
+        total = self.drift(time) + self.turns(time) + self.tremor(time)
+        total[:, :1] += np.radians(0.25) * self.breath(time)
         for burst in self.bursts:
             part = during(time, burst.start, burst.start + burst.cycles / burst.frequency)
             total[part] += burst(time[part])
-        return soft_limit(total, 0.7 * LIMIT, LIMIT)
+        for gesture in self.gestures:
+            gesture.add(HEAD, time, total, np.pi / 180)
+        return soft_limit(total, 0.9 * LIMIT, LIMIT)
+
+    def translation(self, time: np.ndarray) -> np.ndarray:
+        """(T, 3) float64 metres at ascending times (T,) seconds."""
+        total = self.sway(time)
+        total[:, 1:] += np.array([0.0008, 0.0006]) * self.breath(time)
+        for gesture in self.gestures:
+            gesture.add(SHIFT, time, total, 0.001)
+        return total
 
     def rotation(self, time: np.ndarray) -> Rotation:
         """T rotations: yaw about the body's axis, then pitch, then roll, each about the turned axes."""
@@ -63,13 +82,14 @@ class HeadMotion:
 
 def sample_head(
     rng: np.random.Generator, start: float, end: float, yaw_deg: float, dwell: float, nods_a_minute: float,
-    lively: float, beats: np.ndarray,
+    lively: float, beats: np.ndarray, gestures: tuple[Played, ...] = (),
 ) -> HeadMotion:
     """Head motion between two times (seconds).
 
     ``yaw_deg`` is the standard deviation of held turns, degrees; ``dwell`` the mean time between them, seconds;
     ``lively`` scales the wander (1 is a listener);
     ``beats`` (K,) seconds are stressed syllables, each with a small nod of its own (Hadar et al. 1983).
+    ``gestures`` come on top.
     """
     rng_turn, rng_nod, rng_beat, rng = (np.random.default_rng(seed) for seed in rng.integers(1 << 62, size=4))
     drift = BandNoise.sample(rng, lively * np.radians([1.3, 2.0, 1.0]), (0.05, 1.2), slope=2.0)
@@ -98,4 +118,8 @@ def sample_head(
     for beat in beats:
         peak = np.radians(rng_beat.uniform(0.8, 3.0, 3)) * np.array([1.0, *rng_beat.uniform(-0.4, 0.4, 2)])
         bursts.append(Oscillation(float(beat) - 0.1, 1.0, float(rng_beat.uniform(1.5, 2.5)), peak))
-    return HeadMotion(drift, Steps(times, duration, value), times, tuple(bursts), sway)
+    breath = BandNoise.sample(rng, 1.0, (0.2, 0.32))  # 12 to 19 a minute, as adults breathe at rest
+    tremor = BandNoise.sample(rng, np.radians([0.03, 0.03, 0.02]), (4.0, 9.0))
+    turn_times = np.sort(np.concatenate([times, *(gesture.turn_times for gesture in gestures)]))
+    return HeadMotion(drift, Steps(times, duration, value), turn_times, tuple(bursts), sway, breath, tremor,
+                      tuple(gestures))

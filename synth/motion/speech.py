@@ -11,6 +11,28 @@ from synth.motion.curves import Steps, events, log_normal
 CHANNELS = ("jaw", "AU25", "AU26", "AU12", "AU20", "AU18", "AU22", "AU24", "AU10", "AU17")
 """What a viseme sets: jaw opening in radians, then action units in [0, 1]."""
 
+@dataclasses.dataclass(frozen=True)
+class Voice:
+    """How someone talks."""
+
+    rate: float = 4.6
+    """Syllables a second; speakers of all languages lie between 3 and 6 or so."""
+    opening: float = 1.0
+    """How wide the jaw opens, relative to conversation."""
+    lips: float = 1.0
+    """How far the lips move, relative to conversation."""
+    phrase: float = 8.0
+    """Mean syllables between pauses."""
+    pause: float = 0.6
+    """Mean seconds of a pause."""
+    melody: float = 0.3
+    """Spread (of the logarithm) of the syllables' strength: 0 is monotonous."""
+    asks: float = 0.0
+    """Share of the phrases that end as a question: brows rise over the last syllables (Ekman 1979)."""
+
+
+JAW_SPEED = np.radians(130.0)
+"""Largest speed of the opening jaw, radians a second: about 0.2 m/s at the incisors."""
 BILABIAL_PRESS = 0.25
 """AU24 of lips that meet for p, b or m."""
 
@@ -53,6 +75,8 @@ class Speech:
     """(K,) seconds: the middle of each vowel."""
     beats: np.ndarray
     """(B,) seconds: stressed syllables."""
+    questions: np.ndarray
+    """(Q,) seconds: the last syllables of questions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,47 +91,54 @@ class _Phrase:
     """(S,) the syllables' middles."""
     beats: np.ndarray
     """(B,) those of the stressed ones."""
+    asks: bool
+    """Whether it is a question."""
 
 
-def sample_speech(rng: np.random.Generator, start: float, end: float, pause: float) -> Speech:
-    """Speech between two times (seconds), with phrases parted by pauses of ``pause`` seconds on average."""
-    # Speakers differ in rate (3 to 6 syllables a second, the envelope of all languages) and in how far they open.
-    rate = float(np.clip(rng.normal(4.6, 0.7), 3.2, 6.0))
-    opening = float(np.clip(np.exp(rng.normal(0, 0.25)), 0.6, 1.5))
+def sample_speech(rng: np.random.Generator, start: float, end: float, voice: Voice) -> Speech:
+    """Speech between two times (seconds): phrases of syllables, parted by pauses."""
+    # Speakers differ in rate (the envelope of all languages) and in how far they open.
+    rate = float(np.clip(rng.normal(voice.rate, 0.15 * voice.rate), 0.7 * voice.rate, 1.3 * voice.rate))
+    opening = voice.opening * float(np.clip(np.exp(rng.normal(0, 0.25)), 0.6, 1.5))
 
     def draw(rng: np.random.Generator) -> tuple[float, _Phrase]:
-        phrase = _sample_phrase(rng, rate, opening)
-        return phrase.times[-1] + log_normal(rng, pause, 0.6, at_least=0.25), phrase
+        phrase = _sample_phrase(rng, rate, opening, voice)
+        return phrase.times[-1] + log_normal(rng, voice.pause, 0.6, at_least=0.25), phrase
 
-    times, shapes, vowels, beats = [], [], [], []
+    times, shapes, vowels, beats, questions = [], [], [], [], [np.zeros(0)]
     for begin, phrase in events(rng, start - rng.random() * 2, end, draw):
         times.append(begin + phrase.times)
         shapes.append(phrase.shapes)
         vowels.append(begin + phrase.vowels)
         beats.append(begin + phrase.beats)
+        questions.append(begin + phrase.vowels[-1:] if phrase.asks else np.zeros(0))
     key_times, key_shapes = np.concatenate(times), np.concatenate(shapes)
     # Move during the whole span between two keys (each shape is only passed, never held): coarticulation.
     spans = np.diff(key_times, append=key_times[-1] + 0.2)
     mouth = Steps(key_times, np.maximum(spans, 0.03), np.roll(key_shapes, -1, axis=0))
-    return Speech(mouth, np.concatenate(vowels), np.concatenate(beats))
+    return Speech(mouth, *(np.concatenate(part) for part in (vowels, beats, questions)))
 
 
-def _sample_phrase(rng: np.random.Generator, rate: float, opening: float) -> _Phrase:
+def _sample_phrase(rng: np.random.Generator, rate: float, opening: float, voice: Voice) -> _Phrase:
     """One phrase at ``rate`` syllables a second, its vowels as wide as ``opening`` times the usual."""
-    count = int(np.clip(rng.poisson(8), 2, 18))
+    count = int(np.clip(rng.poisson(voice.phrase), min(2, voice.phrase), 2.25 * voice.phrase))
     # Later syllables are weaker and, at the end, longer (declination and phrase-final lengthening).
     spans = np.exp(rng.normal(0, 0.18, count)) / rate
     spans[-1] *= 1.4
-    stress = np.clip(np.exp(rng.normal(0, 0.3, count)) * np.linspace(1.1, 0.8, count), 0.4, 1.8)
+    fall = np.linspace(1.1, 0.8, count)
+    stress = np.clip(np.exp(rng.normal(0, voice.melody, count)) * fall, 0.4, 1.8)
     consonants = _CONSONANT_TABLE[1][rng.choice(len(_CONSONANTS), count, p=_CONSONANT_TABLE[0])]
     vowels = _VOWEL_TABLE[1][rng.choice(len(_VOWELS), count, p=_VOWEL_TABLE[0])] * stress[:, None]
     vowels[:, :3] *= opening
+    # Who talks fast opens less: the jaw has half a syllable to get there.
+    reach = np.minimum(1.0, (consonants[:, 0] + JAW_SPEED / 1.875 * spans / 2) / vowels[:, 0])
+    vowels[:, :3] *= reach[:, None]
     onset = 0.15 + np.concatenate([[0.0], np.cumsum(spans)[:-1]])
     nucleus = onset + 0.5 * spans
     finish = onset[-1] + spans[-1]
     rest = np.zeros((1, len(CHANNELS)))
     times = np.concatenate([[0.0], np.stack([onset, nucleus], axis=1).ravel(), [finish + 0.2]])
     shapes = np.concatenate([rest, np.stack([consonants, vowels], axis=1).reshape(-1, len(CHANNELS)), rest])
-    shapes[:, 1:] = np.clip(shapes[:, 1:], 0, 1)
+    shapes[:, 1:] = np.clip(voice.lips * shapes[:, 1:], 0, 1)
     shapes[:, 0] = np.minimum(shapes[:, 0], np.radians(16))
-    return _Phrase(times, shapes, nucleus, nucleus[stress > 1.2])
+    return _Phrase(times, shapes, nucleus, nucleus[stress > 1.2], bool(rng.random() < voice.asks))

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from assets.makehuman import verify as makehuman_verify
 from ray_jobs.cli.main import main
 from synth.lighting.envmap import EnvMap
+from tests.assets.test_makehuman_wardrobe import COUNT, data_folder
 
 
 def listed(capsys: pytest.CaptureFixture, *options: str) -> list[dict]:
@@ -106,3 +108,39 @@ def test_fetch_by_category_then_list_and_verify(tmp_path, monkeypatch, capsys):
 def test_fetch_of_nothing_is_an_error(capsys):
     assert main(["assets", "fetch"]) == 2
     assert "--count" in capsys.readouterr().err
+
+
+def test_makehuman_from_a_folder_then_verify(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PIXELCUBE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(makehuman_verify, "VERTICES", COUNT)
+    data = data_folder(tmp_path / "data")
+    assert main(["assets", "verify", "makehuman"]) == 1
+    assert "assets fetch makehuman" in capsys.readouterr().out
+    assert main(["assets", "fetch", "makehuman", "--from", str(data)]) == 0
+    text = capsys.readouterr().out
+    assert "CC0-1.0" in text and "family: makehuman" in text
+    assert main(["assets", "verify", "makehuman"]) == 0
+    (data / "3dobjs" / "base.obj").unlink()
+    assert main(["assets", "verify", "makehuman", str(data)]) == 1
+    text = capsys.readouterr().out
+    assert "base.obj: no such file" in text and "1 problem" in text
+
+
+def test_verify_of_head_models(tmp_path, capsys):
+    assert main(["assets", "verify", "flame", str(tmp_path / "none.pkl")]) == 1
+    text = capsys.readouterr().out
+    assert "none.pkl" in text and "1 problem" in text
+    assert main(["assets", "verify", "smplx"]) == 2
+    assert "assets verify smplx" in capsys.readouterr().err
+
+
+def test_verify_says_which_kinds_there_are(tmp_path, capsys):
+    assert main(["assets", "verify", "hdrj", str(tmp_path)]) == 2
+    assert "hdri, makehuman, flame, smplx" in capsys.readouterr().err
+    EnvMap(np.ones((4, 8, 3), np.float32)).save(tmp_path / "good.exr")
+    assert main(["assets", "verify", "hdri", str(tmp_path)]) == 0
+
+
+def test_from_is_for_makehuman_only(capsys):
+    assert main(["assets", "fetch", "sky", "--from", "somewhere"]) == 2
+    assert "--from" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from assets.pickles import load_model_arrays
 from synth.heads.load import load_head
 from synth.heads.template import model as template_model
 from synth.motion.performance import neutral
+from tests.synth.standins import write_smplx
 
 
 def make_model(vertices: int, joints: int, columns: int, parents: list[int], balls: list[tuple[int, int]]) -> dict:
@@ -112,21 +113,22 @@ def test_failed_animation_leaves_torch_its_threads(monkeypatch):
 def test_flame_folder_loads_and_moves(tmp_path, flame):
     save_pickle(tmp_path, flame)
     head = load_head("flame", tmp_path)
-    assert [part.name for part in head.parts] == ["skin", "left_eye", "right_eye"]
-    assert set(head.parts[1].vertex_map) <= set(range(3931, 4477))
-    assert head.arrays["expression_directions"].shape == (5023, 3, 100) and "FLAME" in head.licence
+    named = {part.name: part for part in head.parts}
+    assert {"skin", "left_sclera", "left_iris", "right_sclera", "right_iris"} <= set(named)
+    assert set(named["left_sclera"].vertex_map) <= set(range(3931, 4477))
+    assert head.native.shape == (5023, 3, 100) and "FLAME" in head.licence
+    assert len(head.expressions) == head.arrays["expression_directions"].shape[2]
     identity = head.sample_identity(np.random.default_rng(0))
     moved = head.animate(identity, neutral(2, 24.0))
     np.testing.assert_allclose(moved[1], head.shaped(identity), atol=1e-6)
 
 
 def test_smplx_loads_and_turns_about_its_neck(tmp_path):
-    parents = [-1, *np.maximum(np.arange(54) - 3, 0).tolist()]
-    model = make_model(10475, 55, 20, parents, [(9383, 9929), (9929, 10475)])
-    np.savez(tmp_path / "SMPLX_NEUTRAL.npz", **model)
+    write_smplx(tmp_path, "1.0")
     head = load_head("smplx", tmp_path)
-    assert head.arrays["expression_directions"].shape == (10475, 3, 10)
-    assert head.animate(head.sample_identity(np.random.default_rng(0)), neutral(1, 24.0)).shape == (1, 10475, 3)
+    assert head.native.shape[1:] == (3, 10)
+    person = head.person(head.sample_identity(np.random.default_rng(0)))
+    assert person.animate(neutral(1, 24.0)).shape == (1, len(person.rest), 3)
 
 
 @pytest.mark.parametrize(

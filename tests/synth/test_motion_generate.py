@@ -8,10 +8,15 @@ from synth.motion.blinks import RATE, closure, sample_blinks
 from synth.motion.curves import BandNoise, Steps, minimum_jerk, pulse, soft_limit, truncated_normal
 from synth.motion.expression import EMOTIONS, sample_expressions
 from synth.motion.gaze import LIMIT, Gaze, saccade_duration
-from synth.motion.generate import STYLES, sample_performance
+from synth.motion.catalogue import PERFORMANCES
+from synth.motion.generate import sample_performance
 from synth.motion.headpose import LIMIT as HEAD_LIMIT
 from synth.motion.performance import ACTION_UNITS, POSES, base_unit
-from synth.motion.speech import sample_speech
+from synth.motion.speech import Voice, sample_speech
+
+
+STYLES = ("speech", "emotion", "listening", "turns", "gaze")
+"""The mixed performances, in which anything may happen."""
 
 
 def generator(seed: int) -> np.random.Generator:
@@ -155,7 +160,7 @@ def test_gaze_holds_its_target_between_saccades():
 def test_syllable_rate_and_pauses():
     rates = []
     for seed in range(20):
-        speech = sample_speech(generator(seed), 0, 60, pause=0.6)
+        speech = sample_speech(generator(seed), 0, 60, Voice())
         gaps = np.diff(speech.syllables)
         rates.append(1 / np.median(gaps))
         assert (gaps > 0.5).sum() > 5  # pauses between phrases
@@ -165,7 +170,7 @@ def test_syllable_rate_and_pauses():
 
 
 def test_lips_and_jaw_move_together():
-    mouth = sample_speech(generator(4), 0, 60, pause=0.6).mouth(np.arange(0, 60, 0.01))
+    mouth = sample_speech(generator(4), 0, 60, Voice()).mouth(np.arange(0, 60, 0.01))
     assert np.corrcoef(mouth[:, 0], mouth[:, 1])[0, 1] > 0.6
     assert mouth[:, 1:].min() >= 0 and mouth[:, 1:].max() <= 1
 
@@ -189,20 +194,6 @@ def test_expressions_are_emfacs_prototypes_with_onset_apex_offset():
 # The whole
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_a_longer_clip_has_the_shorter_as_prefix_and_the_seed_decides(style):
-    short, again, long, other = (
-        sample_performance(generator(seed), frames, 24.0, style) for seed, frames in ((5, 9), (5, 9), (5, 700), (6, 9))
-    )
-    for name in (*POSES, "translation"):
-        assert np.array_equal(getattr(short, name), getattr(again, name))
-        assert np.array_equal(getattr(short, name), getattr(long, name)[:9])
-    assert short.units.keys() == again.units.keys() == long.units.keys()
-    for name, curve in short.units.items():
-        assert np.array_equal(curve, again.units[name]) and np.array_equal(curve, long.units[name][:9])
-    assert not np.array_equal(short.head, other.head)
-
-
 def test_another_frame_rate_samples_the_same_performance():
     slow = sample_performance(generator(8), 10, 24.0, "speech")
     fast = sample_performance(generator(8), 19, 48.0, "speech")
@@ -218,6 +209,7 @@ def test_poses_stay_human(style):
     assert np.degrees(angles[:, 1].std()) > 2
     speed = np.degrees((total[:-1].inv() * total[1:]).magnitude()) * 60
     assert 1 < np.mean(speed) < 40 and speed.max() < 250
+    assert np.degrees(np.abs(angles).max(axis=0)).max() < 45
     assert performance.jaw[:, 0].min() >= 0 and np.degrees(performance.jaw[:, 0].max()) < 25
     assert np.abs(performance.translation).max() < 0.03
     assert {base_unit(name) for name in performance.units} <= set(ACTION_UNITS)
@@ -245,7 +237,7 @@ def test_blinks_of_a_performance_come_at_the_measured_rate():
 def test_every_style_is_drawn_and_bad_requests_are_refused():
     talking = sum(np.ptp(sample_performance(generator(seed), 48, 24.0).jaw[:, 0]) > 0.03 for seed in range(60))
     assert 10 < talking < 50
-    with pytest.raises(ValueError, match="shouting.*speech"):
-        sample_performance(generator(0), 8, 24.0, "shouting")
+    with pytest.raises(ValueError, match="grumbling.*speech"):
+        sample_performance(generator(0), 8, 24.0, "grumbling")
     with pytest.raises(ValueError, match="frames"):
         sample_performance(generator(0), 0, 24.0)

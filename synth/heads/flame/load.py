@@ -2,43 +2,114 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
+from assets.errors import AssetError
 from assets.files import digest_file, one_line
 from assets.pickles import load_model_arrays
 from synth.heads.canonical import canonical
+from synth.heads.driver import LIDS, units_of
+from synth.heads.flame.companions import landmark_points, texture_coordinates
+from synth.heads.flame.landmarks import find_landmarks
 from synth.heads.flame.layout import LAYOUTS, check_arrays, find_file
-from synth.heads.flame.parts import make_parts
+from synth.heads.flame.lids import lid_fields
+from synth.heads.flame.parts import face_owner, make_parts
+from synth.heads.flame.torso import cut_bust, garment
+from synth.heads.flame.transfer import carried_names, carry_fields, keep_clear
 from synth.heads.head import HeadModel, Identity
 
+EYES_MIDDLE = np.array([0.0, 0.0, 0.076], np.float32)
+"""Where the point between the eyes lies in every family, metres."""
 
-def load_flame(family: str, path: Path) -> HeadModel:
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FlameHead(HeadModel):
+    """FLAME or SMPL-X, with the files that lie beside the model."""
+
+    albedo: Path | None = None
+    """An albedo model in this head's texture coordinates (see :mod:`synth.appearance.albedo_models`)."""
+
+
+def load_flame(family: str, path: Path) -> FlameHead:
     """The model in a file, or in a folder of files, of ``flame`` or ``smplx``."""
     file = find_file(family, path)
-    layout = LAYOUTS[family]
-    checked = check_arrays(one_line(file), load_model_arrays(file), family)
+    layout, arrays = LAYOUTS[family], load_model_arrays(file)
+    checked = check_arrays(one_line(file), arrays, family)
+    faces, uv = checked["f"], texture_coordinates(family, file, arrays, checked["f"])
+    embedded = landmark_points(file, arrays, checked["v_template"], faces)
     columns = checked["shapedirs"].shape[2]
     start = next((at for at in layout.expression_start if at < columns), columns)
-    shapes, native = checked["shapedirs"][:, :, :start], checked["shapedirs"][:, :, start:]
+    balls = tuple(np.arange(a, b) for a, b in layout.eyeballs)
+    roles = layout.roles
+    if family == "smplx":
+        bust = cut_bust(checked)
+        checked, faces = bust.arrays, bust.faces
+        uv = None if uv is None else (uv[0], uv[1][bust.face_rows])
+        if not np.isin(np.concatenate(balls), bust.kept).all():
+            raise AssetError(f"{one_line(file)}: weights: the eyeballs hang on none of the joints of head and chest, "
+                             f"as they do in {family}")
+        balls = tuple(np.searchsorted(bust.kept, ball) for ball in balls)
+        roles = {"head": 1, "neck": 2, "jaw": 3, "left_eye": 4, "right_eye": 5}
+    return _assemble(family, file, checked, faces, uv, embedded, balls, roles, start)
+
+
+def _assemble(family: str, file: Path, checked: dict[str, np.ndarray], faces: np.ndarray,
+              uv: tuple[np.ndarray, np.ndarray] | None, embedded: np.ndarray | None,
+              balls: tuple[np.ndarray, np.ndarray], roles: dict[str, int], start: int) -> FlameHead:
+    """A head from checked arrays, shifted so that its eyes are where every family has them."""
+    from synth.heads.flame.companions import beside
+
+    centres = np.array([_middle(checked["v_template"][ball]) for ball in balls])
+    shift = EYES_MIDDLE - centres.mean(axis=0, dtype=np.float64).astype(np.float32)
+    neutral = (checked["v_template"] + shift).astype(np.float32)
+    centres = centres + shift
+    skin_faces = faces[face_owner(faces, len(neutral), balls) == 0]
+    skin = np.unique(skin_faces)
+    jaw = checked["weights"][:, roles["jaw"]]
+    marks = find_landmarks(neutral, skin, centres, jaw, None if embedded is None else embedded + shift)
+    space = canonical(neutral, marks)
+    radii = np.array([0.5 * np.ptp(neutral[ball], axis=0)[1] for ball in balls])
+    names, directions = _expressions(neutral, space, skin_faces, skin, jaw, centres, radii)
     joints = len(checked["parents"])
-    neutral = checked["v_template"]
-    centres = [0.5 * (neutral[a:b].min(axis=0) + neutral[a:b].max(axis=0)) for a, b in layout.eyeballs]
-    return HeadModel(
-        family=family, licence=layout.licence, source_hash=digest_file(file),
-        parts=make_parts(family, checked), units=(), expressions=(),
-        neutral=neutral, canonical=canonical(neutral, {"left_eye": centres[0], "right_eye": centres[1]}), mirror=None,
-        roles={role: ((joint, 1.0),) for role, joint in layout.roles.items()},
-        eyeballs=tuple(np.arange(a, b) for a, b in layout.eyeballs),
+    shapes, native = checked["shapedirs"][:, :, :start], checked["shapedirs"][:, :, start:]
+    shirt = garment(neutral, skin_faces, checked["weights"], checked["J_regressor"][1] @ neutral) \
+        if family == "smplx" else None
+    wardrobe = {} if shirt is None else {shirt.name: shirt}
+    return FlameHead(
+        family=family, licence=LAYOUTS[family].licence, source_hash=digest_file(file),
+        parts=make_parts(faces, neutral, space, balls, uv), units=units_of(names), expressions=names, neutral=neutral,
+        canonical=space, mirror=None, eyeballs=balls, roles={role: ((joint, 1.0),) for role, joint in roles.items()},
         arrays={
-            "shape_directions": np.ascontiguousarray(shapes),
-            "expression_directions": np.zeros((*neutral.shape, 0), np.float32),
+            "shape_directions": np.ascontiguousarray(shapes), "expression_directions": directions,
             "posedirs": np.ascontiguousarray(checked["posedirs"].reshape(-1, 9 * (joints - 1)).T),
             "J_regressor": checked["J_regressor"], "weights": checked["weights"], "parents": checked["parents"],
         },
-        draw=lambda rng: Identity(_sample_shape(rng, start)), native=np.ascontiguousarray(native),
+        draw=lambda rng: Identity(_sample_shape(rng, start), tuple(wardrobe)), wardrobe=wardrobe,
+        native=np.ascontiguousarray(native), albedo=beside(file, ALBEDO_FILES) if uv is not None else None,
     )
+
+
+ALBEDO_FILES = ("albedoModel2020_FLAME_albedoPart.npz", "FLAME_texture.npz", "FLAME_albedo_from_BFM.npz")
+"""Albedo models looked for beside a FLAME model, the best calibrated first."""
+
+
+def _expressions(neutral: np.ndarray, space: np.ndarray, skin_faces: np.ndarray, skin: np.ndarray, jaw: np.ndarray,
+                 centres: np.ndarray, radii: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names, and (N, 3, E) float32 metres: the template's units carried over, and lids made for this head."""
+    scale = float(np.linalg.norm(centres[0] - centres[1]) / 0.063)
+    carried = keep_clear(neutral, carry_fields(space, skin_faces, jaw, scale), skin, centres, radii)
+    lids = [lid_fields(neutral, skin_faces, centre, radius) for centre, radius in zip(centres, radii, strict=True)]
+    names = (*carried_names(), *(f"{lid}_{side}" for lid in LIDS for side in "LR"))
+    fields = np.stack([lids[side][lid] for lid in LIDS for side in (0, 1)], axis=2)
+    return names, np.ascontiguousarray(np.concatenate([carried, fields], axis=2), np.float32)
+
+
+def _middle(points: np.ndarray) -> np.ndarray:
+    """(3,) of the bounding box."""
+    return 0.5 * (points.min(axis=0) + points.max(axis=0))
 
 
 def _sample_shape(rng: np.random.Generator, count: int) -> np.ndarray:

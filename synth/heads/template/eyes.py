@@ -96,7 +96,7 @@ def lashes(rim: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     rng = np.random.Generator(np.random.PCG64(5))
     half = RIM // 2
     vertices, faces, uv, root = [], [], [], []
-    for first, count, longest, lift in ((half, 60, 7.0, 1.0), (0, 26, 3.4, -1.0)):
+    for first, count, longest, lift in ((half, 64, 6.0, 1.0), (0, 24, 2.6, -1.0)):
         for k in range(count):
             at = first + 1.5 + (half - 3) * (k + 0.5 + 0.5 * rng.uniform(-1, 1)) / count
             low = int(at)
@@ -109,7 +109,7 @@ def lashes(rim: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
             up = np.array([0.12 * rng.normal(), lift, 0.0])
             curl = 0.75 * (1.0 if lift > 0 else 0.7) * up
             side = np.cross(out, up)
-            side *= 0.11 / np.linalg.norm(side)
+            side *= 0.055 / np.linalg.norm(side)
             start = len(vertices)
             for step, width in ((0.0, 1.0), (0.35, 0.9), (0.7, 0.6)):
                 point = base - 0.25 * out + length * (step * (0.85 * out + fan) + step**2 * curl)

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from synth.heads.template import ears, eyes, hair, mouth
+from synth.heads.template import ears, eyes, garment, hair, mouth
 from synth.heads.template.mesh import Skin, build_skin
-from synth.heads.template.surface import build_surface, to_disk
+from synth.heads.template.surface import Surface, build_surface, to_disk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Geometry:
     parts: dict[str, np.ndarray]
     """Part name to (F, 3) int32 faces."""
     uv: np.ndarray
-    """(N, 2) float64 in [0, 1]: one UV for each vertex; every part has its own unit square."""
+    """(N, 2) float64 in [0, 1]: one UV for each vertex; every part has its own unit square, but for
+    the garment, whose texture repeats."""
     mirror: np.ndarray
     """(N,) int32: each vertex's mirror image."""
     group: np.ndarray
@@ -34,7 +35,8 @@ class Geometry:
     """(K, RIM) int32: the left eye's rim, then the rings behind it."""
 
 
-GROUPS = ("skin", "lid_lining", "mouth_bag", "ear", "left_eye", "right_eye", "teeth", "tongue", "hair", "lashes")
+GROUPS = ("skin", "lid_lining", "mouth_bag", "ear", "left_eye", "right_eye", "teeth", "tongue", "hair", "lashes",
+          "garment")
 """Anatomical groups, by the numbers in ``Geometry.group``."""
 FLIP = np.array([-1.0, 1.0, 1.0])
 
@@ -81,6 +83,8 @@ def build_geometry() -> Geometry:
     _add_eyes(builder)
     _add_hair(builder, skin, points)
     lash_base = _add_lashes(builder, skin, points)
+    _add_garment(builder, surface)
+    lash_base = np.concatenate([lash_base, np.full(builder.count - len(lash_base), -1, np.int32)])
     return Geometry(
         np.concatenate(builder.vertices),
         {name: np.concatenate(faces).astype(np.int32) for name, faces in builder.parts.items()},
@@ -97,7 +101,7 @@ def skin_uv(parameter: np.ndarray) -> np.ndarray:
     disk = to_disk(parameter)
     azimuth = np.arctan2(disk[:, 0], disk[:, 1])
     level = np.log(np.maximum(np.hypot(disk[:, 0], disk[:, 1]), 1e-6))  # 0 at the equator, in radii of the capsule
-    radius = np.interp(level, [-6, -1.0, 0.0, 2.05, 4.7], [0.0, 0.045, 0.10, 0.445, 0.495])
+    radius = np.interp(level, [-6, -1.0, 0.0, 2.05, 5.4], [0.0, 0.045, 0.10, 0.445, 0.495])
     return 0.5 + radius[:, None] * np.stack([np.sin(azimuth), np.cos(azimuth)], axis=1) * (1, -1)
 
 
@@ -160,6 +164,12 @@ def _add_hair(builder: _Builder, skin: Skin, points: np.ndarray) -> None:
     vertices, faces, uv, mirror = hair.hair_cap(skin, points)
     base = builder.count
     builder.add("hair", "hair", vertices, base + faces, uv, base + mirror)
+
+
+def _add_garment(builder: _Builder, surface: Surface) -> None:
+    vertices, faces, uv, mirror = garment.garment(surface)
+    base = builder.count
+    builder.add("garment", "garment", np.round(vertices, 6), base + faces, uv, base + mirror)
 
 
 def _add_lashes(builder: _Builder, skin: Skin, points: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from synth.heads.template.surface import to_disk
 
 _LINE = np.array([
     # azimuth in degrees from the front, hairline height in mm
-    (0, 74), (10, 74.5), (20, 76), (28, 75), (36, 66), (43, 52), (50, 42), (57, 34), (63, 22), (68, 4), (72, -10),
+    (0, 67), (10, 67.5), (20, 69), (28, 68.5), (36, 61), (43, 49), (50, 42), (57, 34), (63, 22), (68, 4), (72, -10),
     (77, -14), (82, -4), (88, 12), (96, 22), (104, 22), (112, 8), (122, -14), (135, -44), (150, -66), (165, -72),
     (180, -74),
 ], float)
@@ -88,12 +88,12 @@ def cap_frame(cap: np.ndarray, points: np.ndarray, skin: Skin) -> tuple[np.ndarr
 
 
 def clumps(cap: np.ndarray) -> np.ndarray:
-    """Strand-like relief (K,) in about [-1, 1]: noise stretched along the way hair falls from the crown."""
+    """Strand-like relief (K,) in about [-1.5, 1.5]: noise stretched along the way hair falls from the crown."""
     side = np.arctan2(cap[:, 0], cap[:, 2] + 10)
     up = cap[:, 1]
     return (
-        np.sin(23 * side + 1.3 * np.sin(5 * side) + 0.02 * up) * 0.5
-        + 0.3 * np.sin(41 * side + 0.05 * up + 2 * np.sin(3 * side + 1)) + 0.2 * np.sin(0.3 * up + 9 * side)
+        0.7 * np.sin(11 * side + 1.9 * np.sin(4 * side + 0.03 * up)) + 0.45 * np.sin(23 * side + 0.02 * up)
+        + 0.3 * np.sin(41 * side + 0.05 * up + 2 * np.sin(3 * side + 1)) + 0.25 * np.sin(0.2 * up + 7 * side)
     )
 
 

@@ -72,9 +72,9 @@ def eye_angles() -> np.ndarray:
     s = 0.5 - 0.5 * np.cos(np.pi * np.arange(half) / half)
     back = 0.5 + 0.5 * np.cos(np.pi * np.arange(half) / half)
     arch, vault = 4 * s * (1 - s), 4 * back * (1 - back)
-    lower = -5 + 7 * s - 24.0 * arch**0.72 * (0.93 + 0.14 * s)
-    upper = -5 + 7 * back + 17.8 * vault**0.62 * (1.1 - 0.2 * back)
-    azimuth = -56 + 114 * np.concatenate([s, back])
+    lower = -5 + 7 * s - 23.0 * arch**0.72 * (0.93 + 0.14 * s)
+    upper = -5 + 7 * back + 19.6 * vault**0.62 * (1.1 - 0.2 * back)
+    azimuth = -65 + 132 * np.concatenate([s, back])
     return np.radians(np.stack([azimuth, np.concatenate([lower, upper])], axis=1))
 
 
@@ -153,7 +153,7 @@ def spacing(point: np.ndarray) -> np.ndarray:
         w = (((np.stack([x, point[:, 1], point[:, 2]], axis=1) - centre) / size) ** 2).sum(axis=1)
         return fine + (20 - fine) * np.clip(w - 0.6, 0, None) * 0.5
 
-    h = np.minimum(h, near((31, 1, 85), (22, 17, 22), 1.35))
+    h = np.minimum(h, near((31, 2, 85), (22, 17, 22), 1.2))
     h = np.minimum(h, near((0, -66, 98), (32, 15, 20), 1.35))
     h = np.minimum(h, near((9, -40, 106), (13, 10, 18), 1.15))
     return h

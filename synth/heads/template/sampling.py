@@ -1,41 +1,122 @@
-"""Drawing plausible people from the template's shape space."""
+"""Drawing plausible people from the template's shape space.
+
+Measures and traits of one person hang together through a few latent causes: sex, overall size, length, weight, age, and
+what is typical of ancestries. Each is drawn, adds its share, and chance adds the rest, such that every measure keeps
+the mean and the deviation that the table of :mod:`synth.heads.template.anthropometry` gives for the sex. Shares and offsets
+are estimates by the author, guided by published correlations and group means, not a fit to data.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from synth.heads.template.identity import FACE_SHAPES, SHAPES
+from synth.heads.template.anthropometry import MEASURES, table
+from synth.heads.template.identity import FACE_SHAPES, HAIR, LID_DROOP, SHAPES, TRAITS, spread
 
 SHAPE_COUNT = len(SHAPES)
 """Coefficients of an identity."""
-_DROOP = 0.09
-"""Share of the upper lid's way to shut for one standard deviation of ``lid_droop``."""
-_SPREAD = {"hairline": 0.9, "age": 0.9, "masculinity": 1.0, "lid_droop": 0.8}
+LIMIT = 2.6
+"""Deviations at which a coefficient is cut: one head in a hundred measures is there; beyond it there are patients."""
+_SIZE = {
+    "head_breadth": 0.40, "head_length": 0.50, "head_height": 0.55, "frontal_breadth": 0.40, "face_breadth": 0.55,
+    "jaw_breadth": 0.40, "face_length": 0.50, "nose_length": 0.35, "nasal_root_breadth": 0.15, "nose_breadth": 0.15,
+    "nose_protrusion": 0.25, "eye_distance": 0.45, "mouth_breadth": 0.35, "upper_lip_height": 0.2, "ear_length": 0.35,
+    "ear_breadth": 0.3, "neck_girth": 0.35,
+}
+_LENGTH = {"face_length": 0.6, "nose_length": 0.6, "upper_lip_height": 0.4, "head_height": 0.35, "jaw_line": 0.3}
+_WEIGHT = {
+    "neck_girth": 0.8, "jaw_breadth": 0.6, "face_breadth": 0.45, "head_breadth": 0.2, "frontal_breadth": 0.2,
+    "nose_breadth": 0.15, "cheek_fullness": 0.8, "double_chin": 0.8, "cheek_hollow": -0.5, "jowls": 0.3,
+    "cheekbones": -0.2, "larynx": -0.25, "neck_bands": -0.25, "chin_breadth": 0.3, "eye_bags": 0.15, "temple": -0.3,
+    "jaw_line": 0.2,
+}
+_AGE = {
+    "ear_length": 0.45, "nose_length": 0.2, "nose_breadth": 0.15, "upper_lip_height": 0.35, "upper_vermilion": -0.4,
+    "lower_vermilion": -0.35, "neck_girth": 0.15, "brow_height": -0.3, "lid_droop": 0.45, "lid_fold": 0.55,
+    "eye_bags": 0.65, "temple": 0.4, "cheek_hollow": 0.3, "nasolabial_fold": 0.75, "jowls": 0.7, "double_chin": 0.25,
+    "neck_bands": 0.5, "ear_lobe": 0.6, "mouth_corners": -0.4, "nose_tip": -0.35, "cheek_fullness": -0.2,
+    "lip_eversion": -0.3, "eye_depth": 0.3, "philtrum": -0.4,
+}
+_MALE = {
+    "brow_ridge": 0.65, "forehead_slope": 0.4, "forehead_bulge": -0.35, "brow_height": -0.45, "eye_size": -0.25,
+    "eye_depth": 0.3, "cheek_fullness": -0.3, "cheekbones": -0.2, "nose_bridge": 0.2, "nose_hump": 0.3,
+    "nose_tip": -0.35, "nose_bulb": 0.2, "chin_projection": 0.3, "chin_breadth": 0.5, "chin_cleft": 0.25,
+    "jaw_line": 0.4, "larynx": 0.75, "neck_bands": 0.2, "lip_eversion": -0.25, "ear_flare": 0.2, "canthal_tilt": -0.3,
+    "shoulders": -0.3,
+}
+"""Shares, in standard deviations for one of the cause: their squares are what it explains of the variance."""
+_ANCESTRY = {
+    "head_breadth": (-0.4, 0.6, 0.0, -0.5), "head_length": (0.3, -0.5, 0.2, -0.2),
+    "face_breadth": (0.0, 0.6, 0.0, -0.5), "nasal_root_breadth": (0.5, 0.4, -0.5, -0.4),
+    "nose_breadth": (1.0, 0.2, -0.8, -0.2), "nose_protrusion": (-0.6, -0.5, 0.6, 0.3),
+    "nose_length": (-0.4, 0.0, 0.3, 0.1), "eye_distance": (0.6, 0.3, -0.5, -0.2),
+    "mouth_breadth": (0.5, -0.3, 0.0, 0.0), "upper_vermilion": (1.1, 0.1, -0.9, 0.0),
+    "lower_vermilion": (0.9, 0.0, -0.8, 0.1), "ear_length": (-0.4, 0.1, 0.1, 0.2),
+    "face_length": (0.3, -0.2, 0.0, -0.1), "prognathism": (1.1, 0.1, -0.8, -0.2),
+    "lip_eversion": (0.9, 0.1, -0.7, 0.0), "epicanthus": (-0.5, 1.5, -0.6, -0.4), "lid_fold": (-0.2, 0.9, -0.3, -0.2),
+    "nose_bridge": (-0.7, -0.7, 0.8, 0.5), "nose_hump": (-0.5, -0.4, 0.5, 0.5), "nose_bulb": (0.7, 0.2, -0.5, 0.0),
+    "nostrils": (0.5, 0.1, -0.3, 0.0), "eye_depth": (-0.1, -0.8, 0.6, 0.3), "brow_ridge": (-0.2, -0.6, 0.4, 0.2),
+    "cheekbones": (0.1, 0.8, -0.4, -0.2), "canthal_tilt": (0.1, 0.8, -0.6, -0.1),
+    "chin_projection": (-0.6, -0.2, 0.5, 0.1), "forehead_slope": (-0.3, -0.2, 0.3, 0.0),
+    "occiput": (-0.3, 0.7, -0.2, 0.1),
+}
+"""Typical of west African, east Asian, European and south Asian people, in deviations (after Farkas et al.,
+J. Craniofac. Surg. 16:615-646, 2005)."""
+_LEAST = {"lid_fold": -0.6, "epicanthus": -0.5, "eye_bags": -0.8, "jowls": -0.9, "double_chin": -1.0,
+          "neck_bands": -1.0, "nasolabial_fold": -1.1, "chin_cleft": -0.8}
+"""Folds that can hardly be less than the average's."""
+_BLEND = 0.35
+"""Concentration of the ancestry mixture: most people near one corner, some between."""
 
 
-def sample_shape(rng: np.random.Generator, count: int) -> np.ndarray:
-    """(S,) float32 coefficients. Traits are normal, cut at 2.2 sd; hair is one of a few styles."""
+def sample_shape(rng: np.random.Generator, count: int, male: bool | None = None) -> np.ndarray:
+    """(S,) float32 coefficients of a plausible adult; ``male`` picks the sex, None leaves it to chance."""
     if count != SHAPE_COUNT:
         raise ValueError(f"shape directions: {count}, the template has {SHAPE_COUNT}")
-    spread = np.array([_SPREAD.get(name, 0.85) for name in SHAPES])
-    shape = np.clip(rng.normal(size=SHAPE_COUNT), -2.2, 2.2) * spread
-    index = {name: k for k, name in enumerate(SHAPES)}
-    # The sexes differ in proportion, not only by chance: two soft modes rather than one androgynous middle.
-    shape[index["masculinity"]] = rng.choice([-0.9, 0.9]) + 0.45 * rng.normal()
-    shape[index["age"]] = np.clip(rng.gamma(2.0, 0.55) - 0.5, -0.5, 2.4)
-    shape[FACE_SHAPES:] = _hair(rng, shape[index["masculinity"]])
+    drawn = bool(rng.random() < 0.5)
+    male = drawn if male is None else male
+    own = _own(rng, 1.0 if male else -1.0)
+    mean, sd = spread()
+    sex_mean, sex_sd = table(male).T
+    measured = (sex_mean - mean + sex_sd * own[: len(MEASURES)]) / sd
+    shape = np.concatenate([[1.0], measured, own[len(MEASURES):], _hair(rng, male)])
     return shape.astype(np.float32)
 
 
 def lid_droop(shape: np.ndarray) -> float:
     """How far an identity's upper lids hang at rest, as a share of their way to shut."""
-    return _DROOP * float(shape[SHAPES.index("lid_droop")])
+    return LID_DROOP * float(shape[SHAPES.index("lid_droop")])
 
 
-def _hair(rng: np.random.Generator, masculinity: float) -> np.ndarray:
+def _own(rng: np.random.Generator, sex: float) -> np.ndarray:
+    """(FACE_SHAPES - 1,) deviations from the sex's mean measures, traits and asymmetries."""
+    size, length, weight = np.clip(rng.normal(size=3), -2.3, 2.3)
+    age = np.clip((rng.gamma(2.0, 1.0) - 2.0) / np.sqrt(2.0), -1.3, 2.6)
+    mixture = rng.dirichlet(np.full(4, _BLEND)) - 0.25
+    chance = rng.normal(size=FACE_SHAPES - 1)
+    out = np.zeros(FACE_SHAPES - 1)
+    for k, name in enumerate((*MEASURES, *TRAITS)):
+        loads = np.array([cause.get(name, 0.0) for cause in (_SIZE, _LENGTH, _WEIGHT, _AGE)])
+        offsets = np.array(_ANCESTRY.get(name, (0, 0, 0, 0)))
+        male = _MALE.get(name, 0.0)  # the table already tells the sexes' measures apart
+        explained = (loads**2).sum() + male**2 + _mixture_variance(offsets)
+        out[k] = loads @ (size, length, weight, age) + male * sex + offsets @ mixture
+        out[k] += np.sqrt(max(1 - explained, 0.1)) * chance[k]
+    out[len(MEASURES) + len(TRAITS):] = chance[len(MEASURES) + len(TRAITS):]
+    least = np.array([_LEAST.get(name, -LIMIT) for name in SHAPES[1:FACE_SHAPES]])
+    return np.clip(out, least, LIMIT)
+
+
+def _mixture_variance(offsets: np.ndarray) -> float:
+    """Variance of ``offsets @ w`` for w from the symmetric Dirichlet distribution of concentration ``_BLEND``."""
+    count = len(offsets)
+    return float(((offsets - offsets.mean()) ** 2).mean() / (count * _BLEND + 1))
+
+
+def _hair(rng: np.random.Generator, male: bool) -> np.ndarray:
     """Coefficients of the hair directions: bald, cropped, short or covering the ears."""
-    hair = dict.fromkeys(SHAPES[FACE_SHAPES:], 0.0)
-    odds = [0.12, 0.3, 0.4, 0.18] if masculinity > 0 else [0.03, 0.1, 0.32, 0.55]
+    hair = dict.fromkeys(HAIR, 0.0)
+    odds = [0.12, 0.3, 0.4, 0.18] if male else [0.03, 0.1, 0.32, 0.55]
     style = rng.choice(["bald", "crop", "short", "bob"], p=odds)
     if style != "bald":
         hair["hair_short"] = 1.0

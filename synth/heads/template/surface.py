@@ -49,7 +49,7 @@ class Surface:
 def build_surface() -> Surface:
     """Solve for the interpolation of the landmarks."""
     parameters, points = landmarks()
-    return Surface(RBFInterpolator(parameters, points, kernel="cubic", smoothing=60.0, degree=1))
+    return Surface(RBFInterpolator(parameters, points, kernel="cubic", smoothing=25.0, degree=1))
 
 
 def cylinder(q: np.ndarray) -> np.ndarray:
