@@ -9,6 +9,7 @@ from synth.appearance.cloth import paint_cloth
 from synth.appearance.eyes import paint_eye
 from synth.appearance.hair import paint_hair
 from synth.appearance.skin import paint_skin, sample_complexion
+from synth.appearance.wardrobe import paint_wardrobe
 from synth.heads.head import Person
 from synth.scene import Material
 
@@ -34,6 +35,7 @@ def sample_appearance(rng: np.random.Generator, person: Person, size: int = 1024
         "mouth": Material(np.array([0.30, 0.075, 0.065], np.float32), roughness=0.4, specular=0.4, clearcoat=0.4,
                           clearcoat_gloss=0.8),
         "garment": paint_cloth(rng),
+        **paint_wardrobe(rng, hair),
     }
     return {part.material: materials[part.material] for part in person.parts}
 

@@ -34,7 +34,7 @@ def paint_eye(rng: np.random.Generator, fibre: np.ndarray, ground: np.ndarray, s
     black = smoothstep(pupil + 0.18, pupil - 0.12, millimetres)[..., None]
     iris = iris * (1 - black) + 0.01 * black
 
-    white = np.float32([0.60, 0.555, 0.515]) * rng.uniform(0.9, 1.08)
+    white = np.float32([0.52, 0.48, 0.445]) * rng.uniform(0.9, 1.08)
     off_axis = smoothstep(np.radians(35), np.radians(85), angle)
     veins = np.clip(np.abs(texels.noise(rng, size, size / 40)), 0, 2)
     veins = np.exp(-((veins / 0.09) ** 2)) * smoothstep(np.radians(40), np.radians(70), angle)

@@ -20,7 +20,8 @@ def paint_hair(rng: np.random.Generator, head: HeadModel, colour: np.ndarray, sk
     warp = 0.10 * texels.noise(rng, size, size / 9) + 0.025 * texels.noise(rng, size, size / 30)
     strands = 0.65 * _strands(rng, turn + warp, radius, 1400) + 0.5 * _strands(rng, turn + warp, radius, 420)
     locks = _strands(rng, turn + 1.3 * warp, radius, 70)
-    tone = np.exp(0.34 * strands + 0.12 * locks - 0.08)
+    clear = np.clip(radius / 0.11, 0, 1)  # about the crown strands are finer than texels
+    tone = np.exp(0.34 * clear * strands + 0.12 * locks - 0.08)
     albedo = np.float32(colour) * tone[..., None]
     if any(part.name == "hair" for part in head.parts):
         place = texels.positions(head, "hair", size)
@@ -28,7 +29,7 @@ def paint_hair(rng: np.random.Generator, head: HeadModel, colour: np.ndarray, sk
         front = smoothstep(-14, -4, place[..., 1]) * smoothstep(8, 22, place[..., 2])
         bare = smoothstep(3.5, -0.5, over + 2.2 * strands + 1.0 * locks) * front
         albedo += 0.9 * bare[..., None] * (skin - albedo)
-    height = (strands + 0.5 * locks) * np.clip(radius / 0.05, 0, 1)
+    height = (strands + 0.5 * locks) * clear**2
     return Material(
         albedo=np.clip(albedo, 0.01, 0.9), roughness=np.clip(0.52 + 0.05 * strands, 0.25, 0.7),
         specular=0.28, normal_map=texels.normals_from_height(height, 0.42),

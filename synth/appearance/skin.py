@@ -86,7 +86,7 @@ def paint_skin(rng: np.random.Generator, head: HeadModel, look: Complexion, size
     roughness = 0.57 - 0.13 * look.oil * zone - 0.14 * lips + 0.08 * brow + 0.03 * noises[2] + 0.025 * noises[1]
     pores = (texels.noise(rng, size, size / 700) - texels.noise(rng, size, size / 300)).ravel() * fade
     wrinkles = np.sin(5.5 * point[:, 0] + 1.2 * noises[1]) * lips  # lips are creased from top to bottom
-    height = (0.055 * pores * (1 - 0.6 * lips) + 0.05 * wrinkles).reshape(size, size)
+    height = (0.032 * pores * (1 - 0.6 * lips) + 0.05 * wrinkles).reshape(size, size)
     return Material(
         albedo=np.clip(albedo, 0.01, 0.9).reshape(size, size, 3),
         roughness=np.clip(roughness, 0.25, 0.8).reshape(size, size),

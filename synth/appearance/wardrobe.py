@@ -27,7 +27,8 @@ def paint_wardrobe(rng: np.random.Generator, hair: np.ndarray) -> dict[str, Mate
 def _paint_strands(rng: np.random.Generator, hair: np.ndarray) -> Material:
     """Each strand its own tone, darker at the root; the undercoat, which little light reaches, darkest."""
     columns = (np.arange(_STRANDS) + 0.5) / _STRANDS
-    strand = 0.22 * rng.standard_normal(_STRANDS) + 0.2 * gaussian_filter1d(rng.standard_normal(_STRANDS), 6, mode="wrap")
+    locks = gaussian_filter1d(rng.standard_normal(_STRANDS), 6, mode="wrap")
+    strand = 0.22 * rng.standard_normal(_STRANDS) + 0.2 * locks
     tone = np.where(columns < UNDER, 0.5 * np.exp(0.5 * strand), np.exp(strand))
     v = 1 - (np.arange(_ALONG) + 0.5) / _ALONG
     bleached = rng.uniform(0.0, 0.3) * v  # by sun, towards the tips

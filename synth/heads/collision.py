@@ -15,9 +15,9 @@ import functools
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from synth.heads.head import Person, eye_centres
-from synth.heads.rigid import Arch, Ball, Rigid, components
-from synth.scene import MeshPart
+from synth.heads.head import Person
+from synth.heads.rigid import CELL, Arch, Samples, components, to_edge
+from synth.heads.surface import Surface, control_surface, refined_surface
 
 CLEARANCE = 0.0002
 """Metres kept between lid and eyeball and between lips and teeth; what is closer at rest stays as close."""
@@ -56,130 +56,22 @@ def interpenetration(person: Person, vertices: np.ndarray) -> Report:
 
 @functools.lru_cache(maxsize=4)
 def _inspector(person: Person, control: bool) -> _Inspector:
-    return _Inspector(_control(person) if control else _refined(person))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Surface:
-    """A head at rest, at one level of subdivision."""
-
-    parts: tuple[MeshPart, ...]
-    """Over ``rest``."""
-    rest: np.ndarray
-    """(V, 3) float64 metres."""
-    eyes: np.ndarray
-    """(2, 3) float64 metres: centres at rest."""
-    jaw: np.ndarray
-    """(V,) share of the mandible in each vertex's motion."""
-    rise: np.ndarray
-    """(V,) metres that each vertex rises when the lips part."""
-    still: np.ndarray
-    """(V,) whether only the skull moves it."""
-    tucked: np.ndarray
-    """(V,) whether it is the lids' lining, that hides inside the eyeball."""
-
-    def vertices(self, *labels: str) -> np.ndarray:
-        """Sorted indices of the vertices of parts with these labels."""
-        found = [part.vertex_map for part in self.parts if part.label in labels]
-        return np.unique(np.concatenate(found)) if found else np.zeros(0, int)
-
-    def faces(self, *labels: str) -> np.ndarray:
-        """(F, 3) triangles of parts with these labels."""
-        found = [part.vertex_map[part.faces] for part in self.parts if part.label in labels]
-        return np.concatenate(found) if found else np.zeros((0, 3), int)
-
-    def ball(self, side: int) -> Ball:
-        """The left (0) or right (1) eyeball: its outermost surface."""
-        vertices = self.vertices("sclera", "iris", "cornea")
-        away = np.linalg.norm(self.rest[vertices, None] - self.eyes, axis=2)
-        return Ball(self.rest, vertices[away.argmin(axis=1) == side], self.eyes[side])
-
-    def arches(self) -> list[Arch]:
-        """Upper and lower teeth with their gums; none where the family has no teeth."""
-        teeth = self.vertices("teeth")
-        if not len(teeth):
-            return []
-        faces = self.faces("teeth", "gums")
-        lower = self.jaw[faces].mean(axis=1) > 0.5
-        everything = self.rest[teeth]
-        width = 0.5 * np.ptp(everything[:, 0])
-        axis = np.array([np.median(everything[:, 0]), 0.0, everything[:, 2].max() - width])
-        return [Arch(self.rest, faces[part], axis, width) for part in (~lower, lower) if part.any()]
-
-    def skull(self) -> Rigid:
-        """What moves with the skull alone."""
-        return Rigid(self.rest, np.flatnonzero(self.still)[:: max(1, int(self.still.sum()) // 60)])
-
-
-def _control(person: Person) -> _Surface:
-    """The person before subdivision."""
-    head, start, parts = person.head, len(person.head.neutral), list(person.head.parts)
-    for item in (head.wardrobe[name] for name in person.identity.wardrobe):
-        parts += [dataclasses.replace(part, vertex_map=part.vertex_map + np.int32(start)) for part in item.parts]
-        start += len(item.offset)
-    directions, weights = person.rig["expression_directions"], person.rig["weights"]
-    jaw = weights[:, [joint for joint, _ in head.roles["jaw"]]].sum(axis=1)
-    eyes = [joint for role in ("left_eye", "right_eye") for joint, _ in head.roles[role]]
-    rise = sum(directions[:, 1, head.expressions.index(name)] for name in ("AU25_L", "AU25_R")
-               if name in head.expressions) + (0.5 - jaw) * 1e-6  # the jaw decides where no such unit does
-    neck = max(head.roles["neck"], key=lambda role: role[1])[0]
-    # Summed over directions, so that no copy of them all is made.
-    still = (weights[:, neck] > 0.999) & (np.abs(directions).max(axis=(1, 2)) < 1e-6) & (weights[:, eyes].sum(1) == 0)
-    rest = person.rest.astype(float)
-    surface = _Surface(tuple(parts), rest, eye_centres(head, rest), jaw, rise, still, np.zeros(len(rest), bool))
-    return dataclasses.replace(surface, tucked=_tucked(surface, head.neutral.astype(float), eye_centres(
-        head, head.neutral)))
-
-
-def _refined(person: Person) -> _Surface:
-    """The person as rendered."""
-    base, matrix = _control(person), person.refinement.matrix
-    if matrix is None:
-        return base
-    values = {name: matrix @ getattr(base, name).astype(float) for name in ("rest", "jaw", "rise", "still", "tucked")}
-    return _Surface(person.parts, values["rest"], base.eyes, values["jaw"], values["rise"], values["still"] > 0.999,
-                    values["tucked"] > 0.01)
-
-
-def _tucked(surface: _Surface, neutral: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    """(V,) the skin that on the mean head lies in an eyeball and leads, within it, to the skin's open edge or back."""
-    tucked = np.zeros(len(surface.rest), bool)
-    skin = surface.faces("skin")
-    skin = skin[(skin < len(neutral)).all(axis=1)]
-    mean = dataclasses.replace(surface, rest=neutral, eyes=eyes, parts=tuple(
-        part for part in surface.parts if part.vertex_map.max() < len(neutral)))
-    ends = np.sort(np.concatenate([skin[:, [0, 1]], skin[:, [1, 2]], skin[:, [2, 0]]]), axis=1)
-    edges, count = np.unique(ends, axis=0, return_counts=True)
-    rim = np.zeros(len(neutral), bool)
-    rim[edges[count == 1]] = True
-    for side in (0, 1):
-        ball = mean.ball(side) if len(mean.vertices("sclera", "iris", "cornea")) else surface.ball(side)
-        near = np.unique(skin)
-        near = near[np.linalg.norm(neutral[near] - eyes[side], axis=1) < 1.3 * ball.size]
-        inside = np.zeros(len(neutral), bool)
-        inside[near] = ball.gap(neutral[near][None] - eyes[side] + ball.centre)[0] < 0.0001
-        group = components(edges[inside[edges].all(axis=1)], len(neutral))
-        starts = inside & (rim | (neutral[:, 2] < eyes[side, 2]))
-        tucked[: len(neutral)] |= inside & np.isin(group, group[starts])
-    return tucked
+    return _Inspector(control_surface(person) if control else refined_surface(person))
 
 
 class _Inspector:
     """What :func:`interpenetration` needs of a surface, made once."""
 
-    def __init__(self, surface: _Surface):
+    def __init__(self, surface: Surface):
         self._surface, self._skull = surface, surface.skull()
         self._lids = [_Lids(surface, side) for side in (0, 1)]
         self._arches = surface.arches()
-        outer = surface.faces("lips", "skin")
         if self._arches:
-            arch = self._arches[0]
-            close = np.abs(arch.cells(surface.rest[outer].mean(axis=1))).max(axis=1) < 1.0
-            self._outer = outer[close]
+            arch, outer = self._arches[0], surface.faces("lips", "skin")
+            self._outer = outer[np.abs(arch.cells(surface.rest[outer].mean(axis=1))).max(axis=1) < 1.0]
+            self._samples = Samples(surface.rest, self._outer, 0.7 * CELL)
             self._teeth, self._tongue = surface.vertices("teeth"), surface.vertices("tongue")
-            lips = surface.faces("lips")
-            rise = surface.rise[lips].mean(axis=1)
-            self._lips = [lips[rise > 0], lips[rise < 0]]
+            self._lips = _Lips(surface, arch)
 
     def __call__(self, vertices: np.ndarray) -> Report:
         lids = max(lid.depth(vertices) for lid in self._lids)
@@ -187,28 +79,43 @@ class _Inspector:
             return Report(1000 * lids, 0.0, 0.0, 0.0)
         level = self._skull.back(vertices[None].astype(float))[0]
         arch = self._arches[0]
-        corners = level[self._outer]
-        facing = arch.facing(corners)
-        outer = arch.raster(corners[facing])
-        teeth = arch.beyond(level[self._teeth], outer)
-        tongue = arch.beyond(level[self._tongue], outer) if len(self._tongue) else 0.0
+        outer = arch.raster(self._samples(level)[arch.facing(level[self._outer])[self._samples.owner]])
+        edge = to_edge(outer)
+        teeth, tongue = (arch.beyond(level[each], outer, edge) for each in (self._teeth, self._tongue))
         for each in self._arches:
-            tongue = max(tongue, each.beyond(each.back(vertices[None, self._tongue].astype(float), vertices[None])[0],
-                                             each.surface) if len(self._tongue) else 0.0)
-        return Report(*(1000 * float(depth) for depth in (lids, teeth, tongue, self._overlap(level))))
+            licking = each.back(vertices[None, self._tongue].astype(float), vertices[None])[0]
+            tongue = max(tongue, each.beyond(licking, each.surface, each.edge))
+        upper, lower = self._lips.sides(level)
+        return Report(*(1000 * float(depth) for depth in (lids, teeth, tongue, _overlap(upper, lower))))
 
-    def _overlap(self, level: np.ndarray) -> float:
-        """Metres by which the lower lip's top is above the upper lip's underside in some column of the mouth."""
-        arch = self._arches[0]
-        upper, lower = (arch.columns(level[faces], sign) for faces, sign in zip(self._lips, (-1, 1), strict=True))
-        both = np.isfinite(upper) & np.isfinite(lower)
-        return max(0.0, float((lower + upper)[both].max(initial=0.0)))
+
+def _overlap(upper: np.ndarray, lower: np.ndarray) -> float:
+    """Metres by which the lower lip's top (rows, columns) is over the upper lip's underside at most."""
+    both = np.isfinite(upper) & np.isfinite(lower)
+    return float((lower[both] - upper[both]).max(initial=0.0))
+
+
+class _Lips:
+    """The upper and the lower lip, seen from above."""
+
+    def __init__(self, surface: Surface, arch: Arch):
+        self.arch = arch
+        faces = surface.faces("lips")
+        rise = surface.rise[faces].mean(axis=1)
+        self._samples = [Samples(surface.rest, faces[side], 0.7 * CELL) for side in (rise > 0, rise < 0)]
+
+    def sides(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Height of the upper lip's underside and of the lower lip's top in each column of the mouth, metres: two
+        (rows, columns), infinite where there is none. ``level`` (V, 3) is a frame as seen from the skull."""
+        upper, lower = (self.arch.columns(samples(level), sign) for samples, sign in zip(
+            self._samples, (-1, 1), strict=True))
+        return -upper, lower
 
 
 class _Lids:
     """The skin about one eyeball."""
 
-    def __init__(self, surface: _Surface, side: int):
+    def __init__(self, surface: Surface, side: int):
         self.ball = surface.ball(side)
         skin = surface.vertices("skin")
         ray = surface.rest[skin] - self.ball.centre
@@ -230,9 +137,12 @@ class Resolver:
     """
 
     def __init__(self, person: Person):
-        surface = _control(person)
+        surface = control_surface(person)
         self._steps = [_LidStep(surface, side) for side in (0, 1)]
-        self._steps += [_LipStep(surface, arch) for arch in surface.arches()]
+        arches = surface.arches()
+        self._steps += [_LipStep(surface, arch) for arch in arches]
+        self._steps += [_ContactStep(surface, arch) for arch in arches[:1]]
+        self._steps += [_TongueStep(surface, arch) for arch in arches[1:] if len(surface.vertices("tongue"))]
 
     def __call__(self, vertices: np.ndarray) -> np.ndarray:
         """(T, M, 3) float32 metres, world axes, to the same without collisions; frames without any are unchanged."""
@@ -246,7 +156,7 @@ class Resolver:
 class _LidStep:
     """Pushes the lids of one eye away from its centre, and the lashes that grow on them."""
 
-    def __init__(self, surface: _Surface, side: int):
+    def __init__(self, surface: Surface, side: int):
         lids = _Lids(surface, side)
         self._ball, self._vertices, self._need = lids.ball, lids.vertices, lids.need
         rest = surface.rest[self._vertices]
@@ -271,7 +181,7 @@ class _LidStep:
 class _LipStep:
     """Pushes lips and the skin about them outwards from one dental arch."""
 
-    def __init__(self, surface: _Surface, arch: Arch):
+    def __init__(self, surface: Surface, arch: Arch):
         self._arch = arch
         soft = surface.vertices("lips", "skin", "mouth")
         cells = arch.cells(surface.rest[soft])
@@ -279,7 +189,9 @@ class _LipStep:
         gap = arch.gap(surface.rest[soft][None], fill=True)[0]
         # What lies in front of the teeth at rest, within the lips' and the cheeks' thickness.
         front = (gap > -0.001) & (gap < 0.022)
-        self._vertices, self._need = soft[front], np.clip(gap[front], TOUCH, CLEARANCE)
+        lining = np.isin(soft, surface.vertices("mouth"))  # may touch gums that nobody sees
+        self._vertices = soft[front]
+        self._need = np.clip(gap, np.where(lining, -1.0, TOUCH), CLEARANCE)[front]
         self._spread = _Spread(surface.rest[self._vertices], thickness=0.004, reach=0.004)
 
     def __call__(self, out: np.ndarray) -> None:
@@ -292,6 +204,67 @@ class _LipStep:
         ray = (local[hit] - self._arch.axis) * (1, 0, 1)
         move = push[:, :, None] * ray / np.maximum(np.linalg.norm(ray, axis=2, keepdims=True), 1e-6)
         out[np.flatnonzero(hit)[:, None], self._vertices] += self._arch.turn(move, hit).astype(np.float32)
+
+
+class _ContactStep:
+    """Parts lips that are in each other: each is put back to the middle between them."""
+
+    def __init__(self, surface: Surface, arch: Arch):
+        self._lips, self._skull = _Lips(surface, arch), surface.skull()
+        soft = surface.vertices("lips", "mouth", "skin")
+        middle = surface.rest[surface.vertices("lips")].mean(axis=0)
+        soft = soft[np.linalg.norm(surface.rest[soft] - middle, axis=1) < 0.035]
+        self._sides = [soft[surface.rise[soft] > 0], soft[surface.rise[soft] < 0]]
+        self._touch = max(CLEARANCE / 2, _overlap(*self._lips.sides(surface.rest)) + TOUCH)
+        self._spread = [_Spread(surface.rest[side], thickness=0.001, reach=0.002) for side in self._sides]
+
+    def __call__(self, out: np.ndarray) -> None:
+        for frame in out:
+            level = self._skull.back(frame[None].astype(float))[0]
+            upper, lower = self._lips.sides(level)
+            deep = np.isfinite(upper) & np.isfinite(lower)
+            deep[deep] = lower[deep] - upper[deep] > self._touch
+            if not deep.any():
+                continue
+            middle = np.full(deep.shape, np.nan)
+            middle[deep] = 0.5 * (upper[deep] + lower[deep])
+            for side, spread, sign in zip(self._sides, self._spread, (1, -1), strict=True):
+                row, column = (np.round(x).astype(int) for x in self._lips.arch.column(level[side]))
+                i, j = (np.clip(x, 0, n - 1) for x, n in zip((row, column), deep.shape, strict=True))
+                push = np.nan_to_num(np.clip(sign * (middle[i, j] - level[side, 1]), 0.0, 0.003))
+                move = np.zeros((1, len(side), 3))
+                move[0, :, 1] = sign * spread(push[None])[0]
+                frame[side] += self._skull.turn(move, np.ones(1, bool))[0].astype(np.float32)
+
+
+class _TongueStep:
+    """Lifts what of the tongue leaves the mouth over the lower teeth: expressions move it straight through them."""
+
+    _NEAR, _OVER, _REACH = (-0.009, -0.005), 0.0004, 0.008
+    """Metres: where lifting sets in and is whole, from the teeth's front; kept over them; how far a lift spreads."""
+
+    def __init__(self, surface: Surface, arch: Arch):
+        self._arch, self._vertices = arch, surface.vertices("tongue")
+        rest = surface.rest[self._vertices]
+        across = np.linalg.norm((rest[:, None] - rest)[..., [0, 2]], axis=2)
+        self._kernel = np.exp(-((across / self._REACH) ** 2))
+        self._free = self._lift(rest) == 0
+
+    def _lift(self, points: np.ndarray) -> np.ndarray:
+        """(..., K) metres by which points of the arch at rest must rise to be over its teeth."""
+        low, high = self._NEAR
+        front, top = self._arch.crown(points)
+        part = np.clip((front - low) / (high - low), 0, 1)
+        return part**2 * (3 - 2 * part) * np.clip(top + self._OVER, 0, 0.012)
+
+    def __call__(self, out: np.ndarray) -> None:
+        local = self._arch.back(out[:, self._vertices].astype(float), out)
+        lift = self._lift(local) * self._free
+        hit = (lift > 1e-7).any(axis=1)
+        if hit.any():
+            move = np.zeros((hit.sum(), len(self._vertices), 3))
+            move[..., 1] = (lift[hit][:, None] * self._kernel).max(axis=2)
+            out[np.flatnonzero(hit)[:, None], self._vertices] += self._arch.turn(move, hit).astype(np.float32)
 
 
 class _Spread:
@@ -317,7 +290,7 @@ class _Spread:
         return push
 
 
-def _rooted(surface: _Surface, lids: np.ndarray, eye: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rooted(surface: Surface, lids: np.ndarray, eye: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lash vertices of the eye at ``eye``, and for each the place in ``lids`` of the vertex that its lash grows on."""
     from scipy.spatial import cKDTree
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, maximum_filter1d
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 _ANGLES = (96, 96)
 """Cells of an eyeball's map: from its front to its back, and around."""
-_CELL = 0.0004
+CELL = 0.0004
 """Metres a cell of a dental arch's map."""
 _REACH = 1.45
 """Radians that a dental arch's map spans to either side."""
@@ -84,14 +84,16 @@ class Arch(Rigid):
         self.axis, self._width = axis, width
         heights = rest[faces][..., 1]
         self._low, self._high = float(heights.min()) - 0.03, float(heights.max()) + 0.03
-        self._shape2 = (int((self._high - self._low) / _CELL), int(2 * _REACH * width / _CELL))
-        self.surface = self.raster(rest[faces])
+        self._shape2 = (int((self._high - self._low) / CELL), int(2 * _REACH * width / CELL))
+        self.surface = self.raster(Samples(rest, faces, CELL)(rest))
+        self.edge = to_edge(self.surface)
+        self._covered = np.isfinite(self.surface).any(axis=0)
 
     def _place(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows, columns (float) and distances from the axis of points (..., 3)."""
         ray = points - self.axis
         angle = np.arctan2(ray[..., 0], ray[..., 2])
-        return (points[..., 1] - self._low) / _CELL, (angle + _REACH) * self._width / _CELL, np.hypot(
+        return (points[..., 1] - self._low) / CELL, (angle + _REACH) * self._width / CELL, np.hypot(
             ray[..., 0], ray[..., 2])
 
     def cells(self, points: np.ndarray) -> np.ndarray:
@@ -99,17 +101,20 @@ class Arch(Rigid):
         row, column, _ = self._place(points)
         return 2 * np.stack([row / self._shape2[0], column / self._shape2[1]], axis=1) - 1
 
-    def raster(self, corners: np.ndarray) -> np.ndarray:
-        """(rows, columns) metres from the axis of the outermost of the triangles (F, 3, 3), -inf beside them."""
-        row, column, distance = self._place(splat(corners, _CELL))
+    def raster(self, points: np.ndarray) -> np.ndarray:
+        """(rows, columns) metres from the axis of the outermost of points (P, 3) in each cell, -inf where none is."""
+        row, column, distance = self._place(points)
         return _pile(row, column, distance, self._shape2)
 
-    def columns(self, corners: np.ndarray, sign: int) -> np.ndarray:
-        """Seen from above: the largest height times ``sign`` of triangles (F, 3, 3) by distance and angle, metres."""
-        points = splat(corners, _CELL)
+    def columns(self, points: np.ndarray, sign: int) -> np.ndarray:
+        """(rows, columns) metres, seen from above: the largest height times ``sign`` of points (P, 3) in each cell."""
+        row, column = self.column(points)
+        return _pile(row, column, sign * points[:, 1], (int(1.5 * self._width / CELL), self._shape2[1]))
+
+    def column(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Row (distance) and column (angle) of the cell that points (..., 3) are in, seen from above, as floats."""
         _, column, distance = self._place(points)
-        return _pile((distance - 0.5 * self._width) / _CELL, column, sign * points[:, 1],
-                     (int(2 * self._width / _CELL), self._shape2[1]))
+        return (distance - 0.7 * self._width) / CELL, column
 
     def facing(self, corners: np.ndarray) -> np.ndarray:
         """(F,) whether triangles (F, 3, 3) face away from the axis."""
@@ -129,30 +134,55 @@ class Arch(Rigid):
             surface = surface[tuple(near)]
         return distance - surface[i, j]
 
-    def beyond(self, points: np.ndarray, surface: np.ndarray) -> float:
+    def crown(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Metres (..., K) that points are in front of the teeth at their angle, and below the teeth's upper end there;
+        far behind and above where there are no teeth."""
+        _, column, distance = self._place(points)
+        j = np.clip(np.round(column).astype(int), 0, self._shape2[1] - 1)
+        front = np.where(self._covered, self.surface.max(axis=0), np.inf)[j]
+        height = self._low + CELL * (self._shape2[0] - 1 - np.isfinite(self.surface)[::-1].argmax(axis=0))
+        height = maximum_filter1d(np.where(self._covered, height, -np.inf), 9)  # of the teeth beside it, too
+        return distance - front, height[j] - points[..., 1]
+
+    def beyond(self, points: np.ndarray, surface: np.ndarray, edge: np.ndarray) -> float:
         """Metres that the worst of points (K, 3) is outside a ``surface`` (rows, columns): outwards or, if that is
-        shorter, sideways to the surface's edge."""
+        shorter, sideways to the surface's ``edge`` (see :func:`to_edge`)."""
         row, column, distance = self._place(points)
         i, j = np.round(row).astype(int), np.round(column).astype(int)
         inside = (i >= 0) & (j >= 0) & (i < surface.shape[0]) & (j < surface.shape[1])
         i, j, distance = i[inside], j[inside], distance[inside]
-        edge = distance_transform_edt(np.isfinite(surface)) * _CELL
         return float(np.minimum(distance - surface[i, j], edge[i, j]).max(initial=0.0))
 
 
-def splat(corners: np.ndarray, step: float) -> np.ndarray:
-    """(P, 3): points of triangles (F, 3, 3), about ``step`` apart."""
-    if not len(corners):
-        return np.zeros((0, 3))
-    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
-    count = np.clip(np.ceil(longest / step), 1, 24).astype(int)
-    points = []
-    for n in np.unique(count):
-        u, v = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
-        inside = u + v <= n
-        weights = np.stack([n - u - v, u, v], axis=2)[inside] / n
-        points.append(np.einsum("pc,fcd->fpd", weights, corners[count == n]).reshape(-1, 3))
-    return np.concatenate(points)
+def to_edge(surface: np.ndarray) -> np.ndarray:
+    """(rows, columns) metres from each cell of a surface to the nearest where there is none."""
+    return distance_transform_edt(np.isfinite(surface)) * CELL
+
+
+class Samples:
+    """Points spread over triangles, about ``step`` metres apart at rest, that move with the vertices."""
+
+    def __init__(self, rest: np.ndarray, faces: np.ndarray, step: float):
+        corners = rest[faces]
+        longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+        count = np.clip(np.ceil(longest / step), 1, 24).astype(int)
+        weights, owners = [np.zeros((0, 3))], [np.zeros(0, int)]
+        for n in np.unique(count):
+            u, v = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
+            inside = u + v <= n
+            share = np.stack([n - u - v, u, v], axis=2)[inside] / n
+            chosen = np.flatnonzero(count == n)
+            weights.append(np.tile(share, (len(chosen), 1)))
+            owners.append(np.repeat(chosen, len(share)))
+        self.owner = np.concatenate(owners)
+        """(P,) triangle that each point lies on."""
+        rows = np.repeat(np.arange(len(self.owner)), 3)
+        self._matrix = csr_matrix((np.concatenate(weights).ravel(), (rows, faces[self.owner].ravel())),
+                                  shape=(len(self.owner), len(rest)))
+
+    def __call__(self, vertices: np.ndarray) -> np.ndarray:
+        """(P, 3) points of vertices (V, 3)."""
+        return self._matrix @ vertices
 
 
 def _pile(row: np.ndarray, column: np.ndarray, value: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -6,9 +6,9 @@ from synth.motion.act import Act
 from synth.motion.gesture import Gesture, Keys, flick, pulses, swell
 
 _CHEW: dict[str, Keys] = {
-    "jaw": pulses(7, 0.72, 8.0, 1.0),
+    "jaw": pulses(7, 0.72, 5.0, 0.6),
     "jaw_side": pulses(7, 0.72, 2.5, -1.0, 0.12),
-    "AU8": swell(0.8, 0.0, 0.4, 4.4, 0.8),
+    "AU8": swell(1.0, 0.0, 0.4, 4.4, 0.8),
     "AU24": swell(0.3, 0.0, 0.4, 4.4, 0.8),
     "AU31": pulses(7, 0.72, 0.0, 0.55, 0.0),
     "AU30_L": pulses(7, 0.72, 0.3, 0.05, 0.12),

@@ -8,7 +8,7 @@ import numpy as np
 
 from synth.motion.curves import Steps, events, log_normal
 
-CHANNELS = ("jaw", "AU25", "AU26", "AU12", "AU20", "AU18", "AU22", "AU24", "AU10", "AU17")
+CHANNELS = ("jaw", "AU25", "AU26", "AU12", "AU20", "AU18", "AU22", "AU24", "AU10", "AU17", "AU8")
 """What a viseme sets: jaw opening in radians, then action units in [0, 1]."""
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ _VOWELS = {
     "schwa": (0.20, {"jaw": 3.0, "AU25": 0.4, "AU26": 0.15}),
 }
 _CONSONANTS = {
-    "bilabial": (0.18, {"jaw": 0.8, "AU24": BILABIAL_PRESS}),
+    "bilabial": (0.18, {"jaw": 0.8, "AU24": BILABIAL_PRESS, "AU8": 0.5}),
     "labiodental": (0.10, {"jaw": 1.0, "AU25": 0.12, "AU10": 0.15, "AU17": 0.15}),
     "alveolar": (0.40, {"jaw": 1.5, "AU25": 0.3, "AU20": 0.08}),
     "sibilant": (0.17, {"jaw": 0.7, "AU25": 0.35, "AU20": 0.12, "AU22": 0.2}),

@@ -8,12 +8,10 @@ from synth.motion.blinks import RATE, closure, sample_blinks
 from synth.motion.curves import BandNoise, Steps, minimum_jerk, pulse, soft_limit, truncated_normal
 from synth.motion.expression import EMOTIONS, sample_expressions
 from synth.motion.gaze import LIMIT, Gaze, saccade_duration
-from synth.motion.catalogue import PERFORMANCES
 from synth.motion.generate import sample_performance
 from synth.motion.headpose import LIMIT as HEAD_LIMIT
 from synth.motion.performance import ACTION_UNITS, POSES, base_unit
 from synth.motion.speech import Voice, sample_speech
-
 
 STYLES = ("speech", "emotion", "listening", "turns", "gaze")
 """The mixed performances, in which anything may happen."""

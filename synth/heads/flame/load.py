@@ -16,6 +16,7 @@ from synth.heads.flame.companions import landmark_points, texture_coordinates
 from synth.heads.flame.landmarks import find_landmarks
 from synth.heads.flame.layout import LAYOUTS, check_arrays, find_file
 from synth.heads.flame.lids import lid_fields
+from synth.heads.flame.mouth import add_mouth
 from synth.heads.flame.parts import face_owner, make_parts
 from synth.heads.flame.torso import cut_bust, garment
 from synth.heads.flame.transfer import carried_names, carry_fields, keep_clear
@@ -75,20 +76,26 @@ def _assemble(family: str, file: Path, checked: dict[str, np.ndarray], faces: np
     names, directions = _expressions(neutral, space, skin_faces, skin, jaw, centres, radii)
     joints = len(checked["parents"])
     shapes, native = checked["shapedirs"][:, :, :start], checked["shapedirs"][:, :, start:]
-    shirt = garment(neutral, skin_faces, checked["weights"], checked["J_regressor"][1] @ neutral) \
+    parts, rows = add_mouth(
+        make_parts(faces, neutral, space, balls, uv),
+        {"neutral": neutral, "canonical": space, "directions": directions, "shapes": shapes, "native": native,
+         "weights": checked["weights"], "posedirs": checked["posedirs"], "regressor": checked["J_regressor"].T},
+        names, roles["neck"], roles["jaw"])
+    shirt = garment(rows["neutral"], skin_faces, rows["weights"], rows["regressor"][:, 1] @ rows["neutral"]) \
         if family == "smplx" else None
     wardrobe = {} if shirt is None else {shirt.name: shirt}
     return FlameHead(
         family=family, licence=LAYOUTS[family].licence, source_hash=digest_file(file),
-        parts=make_parts(faces, neutral, space, balls, uv), units=units_of(names), expressions=names, neutral=neutral,
-        canonical=space, mirror=None, eyeballs=balls, roles={role: ((joint, 1.0),) for role, joint in roles.items()},
+        parts=parts, units=units_of(names), expressions=names, neutral=rows["neutral"], canonical=rows["canonical"],
+        mirror=None, eyeballs=balls, roles={role: ((joint, 1.0),) for role, joint in roles.items()},
         arrays={
-            "shape_directions": np.ascontiguousarray(shapes), "expression_directions": directions,
-            "posedirs": np.ascontiguousarray(checked["posedirs"].reshape(-1, 9 * (joints - 1)).T),
-            "J_regressor": checked["J_regressor"], "weights": checked["weights"], "parents": checked["parents"],
+            "shape_directions": np.ascontiguousarray(rows["shapes"]), "expression_directions": rows["directions"],
+            "posedirs": np.ascontiguousarray(rows["posedirs"].reshape(-1, 9 * (joints - 1)).T),
+            "J_regressor": np.ascontiguousarray(rows["regressor"].T), "weights": rows["weights"],
+            "parents": checked["parents"],
         },
         draw=lambda rng: Identity(_sample_shape(rng, start), tuple(wardrobe)), wardrobe=wardrobe,
-        native=np.ascontiguousarray(native), albedo=beside(file, ALBEDO_FILES) if uv is not None else None,
+        native=np.ascontiguousarray(rows["native"]), albedo=beside(file, ALBEDO_FILES) if uv is not None else None,
     )
 
 

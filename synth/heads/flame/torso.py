@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from scipy.spatial.transform import Rotation
 
 from synth.heads.head import Attachment
+from synth.heads.template.garment import TILE
 from synth.heads.template.load import make_part
 from synth.scene import MeshPart
 
@@ -25,6 +26,8 @@ _ARMS = ((16, 18), (17, 19))
 """Shoulder and elbow, left and right."""
 _LOWERED = np.radians(68.0)
 """How far the arms of the T-shaped rest pose come down."""
+_NECKLINE = np.array([0.0, 1.0, 0.32])
+"""Upward slope of the neckline's plane, which falls towards the front."""
 _OUT = 0.0042
 """How far the garment lies off the skin, metres."""
 
@@ -122,31 +125,50 @@ def garment(neutral: np.ndarray, faces: np.ndarray, weights: np.ndarray, neck: n
     for k in range(3):
         np.add.at(normal, faces[:, k], cross)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    worn = _below_neckline(neutral, weights, neck)
-    chosen = faces[worn[faces].all(axis=1)]
-    if not len(chosen):
+    height = np.where(weights[:, 0] > 0.02, (neutral - neck) @ _NECKLINE + 0.002, 0.01)  # no shirt on the head
+    carry, local = _cut(faces, height)
+    if not len(local):
         return None
-    rows, local = np.unique(chosen, return_inverse=True)
-    local = local.reshape(-1, 3)
     edge = _rim(local)
-    out = np.full(len(rows), _OUT)
-    points = neutral[rows] + out[:, None] * normal[rows]
-    # A hem: the rim's vertices again, on the skin, so that the shell has a thickness.
-    again, hem = _hem(edge, len(rows))
-    carrier = np.concatenate([rows, rows[again]])
-    offset = np.concatenate([points - neutral[rows], 0.3 * (points - neutral[rows])[again]]).astype(np.float32)
-    uv = np.stack([neutral[carrier, 0], neutral[carrier, 1]], axis=1) * 4 % 1.0
+    again, hem = _hem(edge, carry.shape[0])
+    # A hem: the rim's vertices again, nearly on the skin, so that the shell has a thickness.
+    carry = vstack([carry, carry[again]], format="csr")
+    outward = carry @ normal
+    outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-12)
+    lift = np.full(carry.shape[0], _OUT)
+    lift[-len(again):] *= 0.3
+    at = carry @ neutral
+    uv = np.stack([at[:, 0] - 0.3 * at[:, 2], at[:, 1]], axis=1) * (1000 / TILE)
     part: MeshPart = make_part("garment", np.concatenate([local, hem]), uv)
-    carry = csr_matrix((np.ones(len(carrier), np.float32), carrier, np.arange(len(carrier) + 1)),
-                       shape=(len(carrier), len(neutral)))
-    return Attachment("garment/shirt", (part,), carry, offset)
+    return Attachment("garment/shirt", (part,), carry, (lift[:, None] * outward).astype(np.float32))
 
 
-def _below_neckline(neutral: np.ndarray, weights: np.ndarray, neck: np.ndarray) -> np.ndarray:
-    """(N,) bool: a crew neck, a tilted plane that is lower in front, and nothing that the head carries."""
-    height = neutral[:, 1] - neck[1]
-    forward = neutral[:, 2] - neck[2]
-    return (height < -0.002 - 0.32 * forward) & (weights[:, 0] > 0.35)
+def _cut(faces: np.ndarray, height: np.ndarray) -> tuple[csr_matrix, np.ndarray]:
+    """What of a surface lies below height 0, cut through its triangles: carriers (M, N) of its vertices, and faces."""
+    rows: dict[tuple[int, int], int] = {}
+    below = height < 0
+    triangles = []
+
+    def vertex(a: int, b: int) -> int:
+        return rows.setdefault((min(a, b), max(a, b)), len(rows))
+
+    number = below[faces].sum(axis=1)
+    for face in faces[number == 3].tolist():
+        triangles.append([vertex(corner, corner) for corner in face])
+    for face in faces[(number == 1) | (number == 2)].tolist():
+        ring = []
+        for a, b in zip(face, face[1:] + face[:1], strict=True):
+            if below[a]:
+                ring.append(vertex(a, a))
+            if below[a] != below[b]:
+                ring.append(vertex(a, b))
+        triangles += [[ring[0], ring[k], ring[k + 1]] for k in range(1, len(ring) - 1)]
+    low, high = np.array(list(rows), np.int64).reshape(-1, 2).T
+    share = np.where(low == high, 0.0, -height[low] / np.where(low == high, 1.0, height[high] - height[low]))
+    at = np.arange(len(low))
+    carry = csr_matrix((np.concatenate([1 - share, share]), (np.concatenate([at, at]), np.concatenate([low, high]))),
+                       shape=(len(low), len(height)), dtype=np.float32)
+    return carry, np.array(triangles, np.int64).reshape(-1, 3)
 
 
 def _rim(faces: np.ndarray) -> np.ndarray:

@@ -19,7 +19,8 @@ _MOUTH = np.array([0.0, -66.0, 95.0])
 
 
 @functools.lru_cache(maxsize=1)
-def _template() -> HeadModel:
+def template_head() -> HeadModel:
+    """The template, from which expressions and the mouth's inside come."""
     from synth.heads.template.load import load_template
 
     return load_template()
@@ -27,7 +28,7 @@ def _template() -> HeadModel:
 
 def carried_names() -> tuple[str, ...]:
     """Names of the template's expression directions that are carried over: all but the lids', which are made anew."""
-    return tuple(name for name in _template().expressions if name[:-2] not in LIDS)
+    return tuple(name for name in template_head().expressions if name[:-2] not in LIDS)
 
 
 def carry_fields(canonical: np.ndarray, faces: np.ndarray, jaw: np.ndarray, scale: float) -> np.ndarray:
@@ -36,7 +37,7 @@ def carry_fields(canonical: np.ndarray, faces: np.ndarray, jaw: np.ndarray, scal
     canonical: (N, 3) mm in the template's space; faces: (F, 3) of its skin; jaw: (N,) weight of its jaw's joint; scale:
     how much larger than the template the head is.
     """
-    head = _template()
+    head = template_head()
     own = np.concatenate([part.vertex_map[part.faces] for part in head.parts if part.name in ("skin", "lips", "mouth")])
     samples = _samples(own, len(head.neutral))
     source = _features(head.canonical, own, head.arrays["weights"] @ _jaw_column(head))

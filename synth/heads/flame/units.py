@@ -20,13 +20,13 @@ _LEAST_SHARE = 0.08
 
 
 def unit_targets(head: HeadModel) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names, such as ``AU12_L``, and displacements (U, N, 3) float32 metres of every unit and side at full strength."""
+    """Names, such as ``AU12_L``, and displacements (U, K, 3) float32 metres of the skin: each unit at full strength."""
     names = tuple(f"{unit}_{side}" for unit in head.units for side in "LR")
     still = neutral(len(names), 24.0)
     curves = {name: np.eye(len(names), dtype=np.float32)[k] for k, name in enumerate(names)}
     coefficients = drive(Performance(24.0, curves, still.head, still.neck, still.jaw, still.left_eye, still.right_eye,
                                      still.translation), head.expressions)
-    return names, np.einsum("nce,ue->unc", head.arrays["expression_directions"], coefficients)
+    return names, np.einsum("nce,ue->unc", head.arrays["expression_directions"][_skin(head)], coefficients)
 
 
 def au_to_flame(head: HeadModel) -> tuple[tuple[str, ...], np.ndarray]:
@@ -41,12 +41,17 @@ def au_to_flame(head: HeadModel) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def basis_shares(head: HeadModel) -> dict[str, float]:
-    """Unit and side to how much of its displacement the head's own basis does, as a share of its square sum, 0 to 1."""
+    """Unit and side to how much of its displacement the head's own basis does, as a share of its square sum, 0 to 1.
+
+    A unit that doesn't move the skin (the tongue's) has 0.
+    """
     names, targets = unit_targets(head)
     _, matrix = au_to_flame(head)
     flat = targets.reshape(len(names), -1).astype(np.float64)
     left = flat - matrix @ _basis(head).T
-    return {name: float(1 - (left[k] ** 2).sum() / max((flat[k] ** 2).sum(), 1e-20)) for k, name in enumerate(names)}
+    whole = (flat**2).sum(axis=1)
+    return {name: float(1 - (left[k] ** 2).sum() / whole[k]) if whole[k] > 1e-10 else 0.0
+            for k, name in enumerate(names)}
 
 
 def flame_to_units(head: HeadModel, coefficients: np.ndarray) -> dict[str, np.ndarray]:
@@ -73,8 +78,13 @@ def flame_to_units(head: HeadModel, coefficients: np.ndarray) -> dict[str, np.nd
 
 
 def _basis(head: HeadModel) -> np.ndarray:
-    """(3 N, E) float64 metres: the head's own expression directions."""
+    """(3 K, E) float64 metres: the head's own expression directions on its skin."""
     if head.native is None or head.native.shape[2] == 0:
         raise ValueError(f"{head.family}: has no expression basis of its own, expected flame or smplx")
-    return head.native.reshape(-1, head.native.shape[2]).astype(np.float64)
+    return head.native[_skin(head)].reshape(-1, head.native.shape[2]).astype(np.float64)
+
+
+def _skin(head: HeadModel) -> np.ndarray:
+    """Vertices of skin and lips: what a unit is told by."""
+    return np.unique(np.concatenate([part.vertex_map for part in head.parts if part.label in ("skin", "lips")]))
 

@@ -34,7 +34,7 @@ def make_eyes(name: str, clo: MhClo, base: BaseMesh) -> Attachment:
         helper = base.vertices_of(f"helper-{side[0]}-eye")
         centre = 0.5 * (base.vertices[helper].min(axis=0) + base.vertices[helper].max(axis=0)).astype(np.float64)
         ball, faces, uv = _ball(_radius(clo, shells, centre))
-        iris = np.hypot(*(uv[faces].mean(axis=1) - 0.5).T) < eye_texture_radius(np.array(LIMBUS))
+        iris = np.linalg.norm(uv[faces] - 0.5, axis=2).mean(axis=1) < eye_texture_radius(np.array(LIMBUS))
         start = len(places) * len(ball)
         for label, chosen in (("sclera", ~iris), ("iris", iris)):
             part = make_part(f"{side}_{label}", faces[chosen], uv)

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from assets.makehuman.mhclo import MhClo
 from synth.heads.head import Attachment
 from synth.heads.makehuman.base import BaseMesh
-from synth.heads.makehuman.binding import affine_weights, attach, bind
+from synth.heads.makehuman.binding import affine_weights, attach, bind, pieces
 from synth.heads.makehuman.ribbons import lay, thin
 from synth.heads.makehuman.strips import Strips, find_strips
 from synth.heads.template.sculpt import smoothstep
@@ -20,6 +20,10 @@ from synth.scene import MeshPart
 UNDER = 0.125
 """Textures of hair keep u below this for the dark undercoat; beyond it each strand has a u of its own, and v runs from
 root (0) to tip (1)."""
+
+
+_CAP = 50
+"""Pieces of a mesh with more faces than this are caps over the scalp, not loose cards."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,20 +46,27 @@ class Style:
     """Ribbons in all."""
     nodes: int = 6
     """Points along each ribbon."""
+    curl: float = 0.0
+    """Radius of curls that stand off the mesh, instead of strands that lie along it."""
+    sink: float = 0.0012
+    """How far the undercoat lies beneath the mesh."""
     sideburns: float = -1.0
     """Height below which nothing grows in front of the ears; the rest is cut off."""
+    fringe: float = -1.0
+    """Height below which nothing hangs before the eyes; the rest is cut off."""
 
 
 STYLES: dict[str, Style] = {
-    "bob01": Style(whorl=(-0.02, 0.13, 0.0), length=(0.08, 0.16), nodes=7, strands=4000),
-    "bob02": Style(whorl=(0.02, 0.12, -0.01), length=(0.08, 0.16), nodes=7),
-    "braid01": Style(gather=(0.0, -0.06, -0.09), length=(0.07, 0.14)),
+    "afro01": Style(lift=0.018, curl=0.0042, strands=5200, nodes=8, width=0.0024, sink=0.004),
+    "bob01": Style(whorl=(-0.02, 0.13, 0.0), length=(0.08, 0.16), nodes=7, strands=4000, fringe=0.016),
+    "bob02": Style(whorl=(0.02, 0.12, -0.01), length=(0.08, 0.16), nodes=7, fringe=0.016),
+    "braid01": Style(gather=(0.0, -0.06, -0.09), length=(0.07, 0.14), fringe=0.016),
     "long01": Style(whorl=(0.0, 0.13, -0.01), length=(0.14, 0.30), nodes=8, strands=4500),
-    "ponytail01": Style(gather=(0.0, 0.055, -0.11), length=(0.07, 0.16), lift=0.0015),
+    "ponytail01": Style(gather=(0.0, 0.055, -0.11), length=(0.07, 0.16), lift=0.0015, sink=0.0004),
     "short01": Style(length=(0.018, 0.035), nodes=4, strands=8000, lift=0.005),
     "short02": Style(length=(0.04, 0.075), lift=0.004),
-    "short03": Style(whorl=(0.03, 0.12, -0.01), length=(0.05, 0.09)),
-    "short04": Style(gather=(0.0, -0.08, -0.10), length=(0.05, 0.10), lift=0.002, sideburns=-0.012),
+    "short03": Style(whorl=(0.03, 0.12, -0.01), length=(0.05, 0.09), fringe=0.016),
+    "short04": Style(gather=(0.0, -0.08, -0.10), length=(0.05, 0.10), sink=-0.0006, sideburns=-0.012),
 }
 """Of the styles that MakeHuman ships."""
 
@@ -70,10 +81,15 @@ def make_hair(name: str, clo: MhClo, mesh: BaseMesh) -> Attachment:
     carry, offset = hold_to_skull(carry, offset, base)
     quads = np.where(clo.mesh.faces < 0, clo.mesh.faces[:, 2:3], clo.mesh.faces)
     centre = card[quads].mean(axis=1)
-    quads = quads[(centre[:, 1] > style.sideburns) | (centre[:, 2] < 0.0)]
+    kept = (centre[:, 1] > style.sideburns) | (centre[:, 2] < 0.0)
+    kept &= (centre[:, 1] > style.fringe) | (np.abs(centre[:, 0]) > 0.048) | (centre[:, 2] < 0.06)
+    if style.curl:  # loose cards say where curls end; ours stand on the cap beneath them
+        piece = pieces(clo.mesh)
+        kept &= np.bincount(piece)[piece] > _CAP
+    quads = quads[kept]
     strips = find_strips(card, quads, lambda at: _guide(style, at), outward)
-    under, under_faces, under_uv, under_lift = _undercoat(strips, rng)
-    strand, strand_faces, strand_uv, strand_lift = _strands(strips, style, rng)
+    under, under_faces, under_uv, under_lift = _undercoat(strips, style.sink, rng)
+    strand, strand_faces, strand_uv, strand_lift = (_curls if style.curl else _strands)(strips, style, rng)
     rows = vstack([under, strand]).tocsr()
     part = MeshPart("hair", np.arange(rows.shape[0], dtype=np.int32),
                     np.concatenate([under_faces, strand_faces + len(under_uv)]).astype(np.int32),
@@ -133,12 +149,12 @@ BODY = 13380
 """Base vertices below this are the body's; helpers and joints follow."""
 
 
-def _undercoat(strips: Strips, rng: np.random.Generator):
+def _undercoat(strips: Strips, sink: float, rng: np.random.Generator):
     """The mesh itself, a little sunk, each strip in three lanes that end raggedly: what shows between strands."""
     lanes = 3
     count = np.maximum(np.diff(strips.start), 3)
     length = strips.length
-    rows, faces, uv, total = [], [], [], 0
+    faces, total = [], 0
     strip, distance, across = [], [], []
     for k in range(len(count)):
         for lane in range(lanes):
@@ -156,7 +172,7 @@ def _undercoat(strips: Strips, rng: np.random.Generator):
     strip, distance, across = (np.concatenate(x) for x in (strip, distance, across))
     rows = strips.sample(strip, distance, across)
     uv = np.stack([UNDER * (0.2 + 0.6 * rng.random(len(strip))), distance / np.maximum(length[strip], 1e-6)], axis=1)
-    return rows, np.concatenate(faces), uv, -0.0012 * strips.normals(strip, distance, across)
+    return rows, np.concatenate(faces), uv, -sink * strips.normals(strip, distance, across)
 
 
 def _strands(strips: Strips, style: Style, rng: np.random.Generator):
@@ -181,3 +197,31 @@ def _strands(strips: Strips, style: Style, rng: np.random.Generator):
     tilt = 0.35 * style.width * rng.normal(0, 1, (number, 1))
     column = UNDER + (1 - UNDER) * rng.random((number, 1))
     return lay(strips, strip, distance, across, half, raised, tilt, column)
+
+
+def _curls(strips: Strips, style: Style, rng: np.random.Generator):
+    """As ``_strands``, for coils that grow out of the mesh: each is carried whole by the place of its root."""
+    number, nodes = style.strands, style.nodes
+    area = strips.area
+    strip = rng.choice(len(area), number, p=area / area.sum())
+    distance = rng.random((number, 1)) * strips.length[strip][:, None] * np.ones(nodes)
+    t = np.linspace(0, 1, nodes)
+    across = rng.random((number, 1))
+    rows, faces, uv, _ = lay(strips, strip, distance, across, np.zeros((number, 1)), np.zeros((number, 1)),
+                             np.zeros((number, 1)), UNDER + (1 - UNDER) * rng.random((number, 1)))
+    normal = strips.normals(strip, distance[:, 0], across[:, 0])
+    lean = _unit(normal + 0.45 * rng.standard_normal((number, 3)))
+    one = _unit(np.cross(lean, rng.standard_normal((number, 3))))
+    two = np.cross(lean, one)
+    turn = rng.uniform(0, 2 * np.pi, (number, 1)) + 2 * np.pi * rng.uniform(0.9, 1.6, (number, 1)) * t
+    radius = style.curl * rng.uniform(0.6, 1.3, (number, 1)) * smoothstep(0, 0.25, t)
+    height = style.lift * rng.uniform(0.25, 1.0, (number, 1)) * t - 0.002
+    coil = np.einsum("nt,nk->ntk", height, lean) + np.einsum("nt,nk->ntk", radius * np.cos(turn), one)
+    coil += np.einsum("nt,nk->ntk", radius * np.sin(turn), two)
+    half = 0.5 * style.width * rng.uniform(0.6, 1.3, (number, 1)) * (1.05 - t**2)
+    side = np.einsum("nt,nk->ntk", half, lean)  # the band of a coil stands along its axis
+    return rows, faces, uv, np.concatenate([(coil + k * side).reshape(-1, 3) for k in (-1, 1)])
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

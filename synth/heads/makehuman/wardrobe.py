@@ -3,6 +3,7 @@ for."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from synth.heads.makehuman.binding import attach, bind, mesh_part, pieces
 from synth.heads.makehuman.brows import make_brows, make_lashes
 from synth.heads.makehuman.eyes import make_eyes
 from synth.heads.makehuman.hair import make_hair
+from synth.heads.template.garment import TILE
+from synth.scene import MeshPart
 
 BUST = (-0.42, 0.29)
 """Garments are kept above this height and within this distance of the middle, metres, head frame: beyond the skin."""
@@ -79,7 +82,15 @@ def _make_garment(name: str, clo: MhClo, base: BaseMesh) -> Attachment:
     if not shown.any():
         raise AssetError("no face of it lies on the bust")
     part = mesh_part("garment", clo.mesh, shown, "garment")
+    part = dataclasses.replace(part, uv=np.float32(part.uv * _repeats(part, place)))
     return attach(f"clothes/{name}", (part,), carry, offset + _EASE * _normals(place, clo), clo)
+
+
+def _repeats(part: MeshPart, place: np.ndarray) -> float:
+    """How often cloth repeats in a part's UV square so that it has its size in life."""
+    one, two = part.faces[:, 0], part.faces[:, 1]
+    lengths = [np.linalg.norm(x[two] - x[one], axis=1) for x in (place[part.vertex_map], part.uv)]
+    return float(np.median(lengths[0] / np.maximum(lengths[1], 1e-6))) / (TILE * 1e-3)
 
 
 def _normals(place: np.ndarray, clo: MhClo) -> np.ndarray:
@@ -107,9 +118,9 @@ def covered(folder: Path, base: BaseMesh) -> np.ndarray:
 
 
 LOOKS: dict[str, tuple[float, float]] = {
-    "hair/afro01": (0.7, 1.0), "hair/bob01": (0.0, 0.5), "hair/bob02": (0.0, 0.9), "hair/braid01": (0.0, 0.8),
+    "hair/afro01": (0.7, 1.0), "hair/bob01": (0.0, 0.9), "hair/bob02": (0.0, 1.1), "hair/braid01": (0.0, 0.9),
     "hair/long01": (0.12, 1.4), "hair/ponytail01": (0.06, 1.4), "hair/short01": (1.5, 0.25),
-    "hair/short02": (1.4, 0.35), "hair/short03": (0.5, 0.25), "hair/short04": (1.1, 0.12),
+    "hair/short02": (1.4, 0.35), "hair/short03": (0.8, 0.3), "hair/short04": (0.7, 0.1),
 }
 """How common a style is among men and among women; others are half as common in both."""
 

@@ -29,7 +29,7 @@ class Measure:
     source: str
     """``NIOSH`` (Zhuang & Bradtmiller 2005), ``Farkas`` (1994) or ``NASA`` (1995)."""
     between: tuple[str, str]
-    """The two landmarks that it spans; ``("", "")`` for the tape around the neck."""
+    """The two landmarks that it spans, of ears the left one's, for the mean of both; ``("", "")``: around the neck."""
     axis: int | None = None
     """Along which axis alone (0 across, 1 up, 2 forward); None for the straight distance."""
 
@@ -51,8 +51,8 @@ MEASURES: dict[str, Measure] = {
     "upper_lip_height": Measure((22.3, 2.1), (20.1, 2.0), "Farkas", ("subnasale", "stomion")),
     "upper_vermilion": Measure((8.9, 1.5), (8.4, 1.3), "Farkas", ("labiale_superius", "stomion"), 1),
     "lower_vermilion": Measure((10.4, 1.9), (9.7, 1.6), "Farkas", ("labiale_inferius", "stomion"), 1),
-    "ear_length": Measure((62.4, 3.7), (58.5, 3.5), "Farkas", ("superaurale", "subaurale")),
-    "ear_breadth": Measure((36.0, 2.4), (33.5, 2.2), "Farkas", ("preaurale", "postaurale"), 2),
+    "ear_length": Measure((62.4, 3.7), (58.5, 3.5), "Farkas", ("left_superaurale", "left_subaurale")),
+    "ear_breadth": Measure((36.0, 2.4), (33.5, 2.2), "Farkas", ("left_preaurale", "left_postaurale"), 2),
     "neck_girth": Measure((406.7, 32.6), (344.9, 31.0), "NIOSH", ("", "")),
 }
 """What the template's identities are calibrated to, by name."""
@@ -94,6 +94,8 @@ def tape(geometry: Geometry) -> Tape:
         "alare": nearest(LANDMARKS["alare"]), "frontotemporale": nearest((51.0, 22.0, 77.0)),
         "maxillofrontale": nearest((8.2, 3.0, 91.0)), "euryon": skull[[np.argmax(v[skull, 0])]],
         "cheilion": geometry.skin.upper_lip[[-1]],
+        "superaurale": ear[[np.argmax(v[ear, 1])]], "subaurale": ear[[np.argmin(v[ear, 1])]],
+        "preaurale": ear[[np.argmax(v[ear, 2])]], "postaurale": ear[[np.argmin(v[ear, 2])]],
     }
     for name, rows in left.items():
         points[f"left_{name}"], points[f"right_{name}"] = rows, geometry.mirror[rows]
@@ -102,8 +104,6 @@ def tape(geometry: Geometry) -> Tape:
         "opisthocranion": skull[[np.argmin(v[skull, 2])]], "stomion": geometry.skin.upper_lip[[middle]],
         "left_pupil": np.flatnonzero(geometry.group == GROUPS.index("left_eye")),
         "right_pupil": np.flatnonzero(geometry.group == GROUPS.index("right_eye")),
-        "superaurale": ear[[np.argmax(v[ear, 1])]], "subaurale": ear[[np.argmin(v[ear, 1])]],
-        "preaurale": ear[[np.argmax(v[ear, 2])]], "postaurale": ear[[np.argmin(v[ear, 2])]],
     }
     return Tape(points, _girth(v, geometry.skin.faces))
 
@@ -131,6 +131,9 @@ def measures(vertices: np.ndarray, at: Tape) -> np.ndarray:
             loop = vertices[edges[:, 0]] + share[:, None] * (vertices[edges[:, 1]] - vertices[edges[:, 0]])
             out.append(np.linalg.norm(np.roll(loop, -1, axis=0) - loop, axis=1).sum())
             continue
-        span = place[measure.between[1]] - place[measure.between[0]]
-        out.append(np.linalg.norm(span) if measure.axis is None else abs(span[measure.axis]))
+        pairs = [measure.between]
+        if all(name.startswith("left_") for name in measure.between):
+            pairs.append(tuple(name.replace("left_", "right_") for name in measure.between))
+        spans = [place[end] - place[start] for start, end in pairs]
+        out.append(np.mean([np.linalg.norm(s) if measure.axis is None else abs(s[measure.axis]) for s in spans]))
     return np.array(out)

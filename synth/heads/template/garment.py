@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from synth.heads.template.landmarks import BOTTOM
 from synth.heads.template.sculpt import smoothstep
@@ -31,12 +31,12 @@ def garment(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
     down = np.array([d for d, _ in _HEM])
     depth = np.concatenate([down, down[-1] + np.linspace(0, 1, _ROWS + 1)[1:] ** 1.25 * 150])
     off = np.concatenate([[o for _, o in _HEM], np.linspace(3.0, 5.0, _ROWS)])
-    top = _neckline(surface, turn)
-    height = top - depth[:, None] * np.minimum(1, (top - BOTTOM) / depth[-1])
+    height = _heights(surface, turn, depth)
     q = np.stack([np.broadcast_to(turn, height.shape), height], axis=2)
     skin = surface(cylinder(q.reshape(-1, 2))).reshape(*height.shape, 3)
     normal = _normals(skin)
-    cloth = _around(skin) + off[:, None, None] * normal
+    taut = _taut(skin, normal, depth)
+    cloth = taut + off[:, None, None] * _normals(taut)
     free = smoothstep(_RIB, 3 * _RIB, depth)[:, None, None]  # below the collar cloth bridges the skin's hollows
     for _ in range(30):
         cloth += free * 0.5 * (_neighbours(cloth) - cloth)
@@ -56,23 +56,40 @@ def garment(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
     return cloth.reshape(-1, 3), faces.astype(np.int32), uv.reshape(-1, 2), mirror
 
 
-def _neckline(surface: Surface, turn: np.ndarray) -> np.ndarray:
-    """Unrolled height (K,) mm of the collar's edge: where a bowl, low at the throat, cuts the neck."""
-    height = np.linspace(-170.0, -300.0, 131)
+def _heights(surface: Surface, turn: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Unrolled heights (R, COLUMNS), mm, of rows that lie ``depth`` (R,) mm of skin below the collar's edge.
+
+    The edge is where a bowl, low at the throat, cuts the neck. Below the ribbing, rows spread out to the bust's edge.
+    """
+    height = np.linspace(-170.0, BOTTOM, 241)
     q = np.stack(np.meshgrid(turn, height, indexing="ij"), axis=2)
-    x, y, z = np.moveaxis(surface(cylinder(q.reshape(-1, 2))).reshape(*q.shape[:2], 3), 2, 0)
-    over = y - (-189.0 - 0.33 * z + 0.0015 * x**2 + 0.7e-6 * x**4)
+    skin = surface(cylinder(q.reshape(-1, 2))).reshape(*q.shape[:2], 3)
+    x, y, z = np.moveaxis(skin, 2, 0)
+    over = y - (-185.0 - 0.33 * z + 0.0015 * x**2 + 0.7e-6 * x**4)
+    length = np.pad(np.cumsum(np.linalg.norm(np.diff(skin, axis=1), axis=2), axis=1), ((0, 0), (1, 0)))
     cut = np.argmax(over < 0, axis=1)
     rows = np.arange(len(turn))
     above, below = over[rows, cut - 1], over[rows, cut]
-    line = height[cut - 1] + (height[cut] - height[cut - 1]) * above / (above - below)
-    return gaussian_filter1d(line, 2.0, mode="wrap")
+    edge = length[rows, cut - 1] + (length[rows, cut] - length[rows, cut - 1]) * above / (above - below)
+    edge = gaussian_filter1d(edge, 4.0, mode="wrap")
+    hem = len(_HEM)
+    spread = (length[:, -1] - edge - depth[hem - 1]) / (depth[-1] - depth[hem - 1])
+    down = np.where(np.arange(len(depth)) < hem, depth, depth[hem - 1] + (depth - depth[hem - 1]) * spread[:, None])
+    return np.stack([np.interp(edge[k] + down[k], length[k], height) for k in range(len(turn))], axis=1)
 
 
-def _around(grid: np.ndarray) -> np.ndarray:
-    """A grid (R, COLUMNS, 3) smoothed along its rows, round the body: cloth leaps from tendon to tendon."""
-    smooth = gaussian_filter1d(grid[:, :-1], 2.5, axis=1, mode="wrap")
-    return np.concatenate([smooth, smooth[:, :1]], axis=1)
+def _taut(skin: np.ndarray, normal: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """A grid (R, COLUMNS, 3) round the skin without its hollows, smoothest at the collar, which leaps over tendons."""
+
+    def around(grid: np.ndarray, width: float) -> np.ndarray:
+        smooth = gaussian_filter1d(grid[:, :-1], width, axis=1, mode="wrap")
+        return np.concatenate([smooth, smooth[:, :1]], axis=1)
+
+    tight, loose = around(skin, 5.0), around(skin, 2.0)
+    grid = tight + smoothstep(0, 4 * _RIB, depth)[:, None, None] * (loose - tight)
+    short = np.maximum(((skin - grid) * normal).sum(axis=2), 0)
+    push = around(maximum_filter1d(short, 9, axis=1, mode="wrap"), 3.0)
+    return grid + push[:, :, None] * around(normal, 3.0)
 
 
 def _neighbours(grid: np.ndarray) -> np.ndarray:

@@ -82,6 +82,7 @@ def cap_frame(cap: np.ndarray, points: np.ndarray, skin: Skin) -> tuple[np.ndarr
     weight = 1 / (nearest[0] + 0.5)
     weight /= weight.sum(axis=1, keepdims=True)
     over = (scalp(skin_points, skin.parameter)[nearest[1]] * weight).sum(axis=1)
+    over *= 1 - 0.6 * smoothstep(-5, -45, cap[:, 2])  # hair thins out more slowly towards the nape
     outward = (_normals(skin_points, skin.faces)[nearest[1]] * weight[:, :, None]).sum(axis=1)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     return over, growth(cap, over), outward

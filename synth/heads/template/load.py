@@ -27,6 +27,8 @@ from synth.scene import MeshPart
 
 MATERIALS = {"lips": "skin", "sclera": "eye", "iris": "eye", "gums": "teeth"}
 """Parts that share another one's material and its texture."""
+FINE = ("hair", "lashes")
+"""Parts that are fine as they are: subdivision leaves them."""
 ROLES = {"head": ((0, 1.0),), "neck": ((1, 1.0),), "jaw": ((2, 1.0),), "left_eye": ((3, 1.0),),
          "right_eye": ((4, 1.0),)}
 """Joints of FLAME's skeleton that a performance turns."""
@@ -83,7 +85,7 @@ def _parts(name: str, arrays: dict, faces: np.ndarray, count: int) -> tuple[Mesh
     owner, names, uv = arrays["part_of_face"], [str(text) for text in arrays["part_names"]], arrays["uv"]
     if owner.shape != (len(faces),) or uv.shape != (count, 2) or owner.max() >= len(names):
         raise AssetError(f"{name}: part_of_face {owner.shape} or uv {uv.shape} do not fit the model's mesh")
-    return tuple(make_part(part, faces[owner == k], uv) for k, part in enumerate(names))
+    return tuple(make_part(part, faces[owner == k], uv, part not in FINE) for k, part in enumerate(names))
 
 
 def make_part(name: str, faces: np.ndarray, uv: np.ndarray, smooth: bool = True) -> MeshPart:

@@ -79,7 +79,7 @@ def arch(lower: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows = ((-0.95, 0.2, 0.0), (-0.3, 0.6, 0.14), (-0.02, 0.5, 0.28), (0.06, 0.35, 0.32), (0.4, 0.75, 0.55),
             (0.8, 0.35, 0.85), (0.97, -0.3, 0.95), (1.0, -1.1, 1.0), (0.9, -2.2, 0.92), (0.4, -4.5, 0.55),
             (0.0, -6.5, 0.28), (-0.9, -8.0, 0.0))
-    base, sign = (-84.0 + 9.0, 1.0) if lower else (-69.5 + 10.2, -1.0)
+    base, sign = (-85.2 + 9.0, 1.0) if lower else (-70.7 + 10.2, -1.0)
     vertices, uv = [], []
     for share, offset, v in rows:
         notch = gap * (1.0 if share > 0.03 else 0.15)

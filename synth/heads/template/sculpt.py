@@ -15,7 +15,7 @@ LID_INNER, LID_OUTER = 12.95, 14.3
 """Radii of the lids' inner and outer faces about the eye's centre, mm: clear of the cornea's apex at 12.8."""
 LID_CREASE = [(18.5, 2.4), (21, 4.9), (26, 7.2), (33, 8.0), (40, 6.8), (47, 2.8)]
 """The upper lid's crease in the front view, mm."""
-CHEILION = np.array([26.0, -66.0])
+CHEILION = np.array([26.0, -67.2])
 """Corner of the mouth in the front view, mm."""
 
 
@@ -103,14 +103,14 @@ def _folds(p: np.ndarray) -> np.ndarray:
     height = -2.0 * stroke(p, LID_CREASE, 1.2, 0.15) + 1.3 * stroke(p, brow_fold, 2.8, 0.2)
     height += -0.7 * stroke(p, tear, 2.6) - 1.5 * stroke(p, nasolabial, 2.6) + 1.0 * stroke(p, cheek_side, 5.0)
     height += -0.7 * stroke(p, marionette, 2.6)
-    philtrum = [(0, -47), (0, -51), (0, -56)]
-    columns = [(4.2, -47.5), (4.9, -52), (5.8, -57)]
+    philtrum = [(0, -47.5), (0, -52), (0, -57)]
+    columns = [(4.2, -48), (4.9, -53), (5.8, -58)]
     height += -1.3 * stroke(p, philtrum, 2.6, 0.15) + 0.7 * stroke(p, columns, 1.5, 0.15)
     mentolabial = [(0, -85), (8, -85.5), (16, -84)]
     height += -1.2 * stroke(p, mentolabial, 3.0, 0.0)
-    corner = spot(p, (27.5, -66.5, 90), (3, 3, 12))
+    corner = spot(p, (27.5, -67.8, 90), (3, 3, 12))
     cheek = 1.2 * spot(p, (38, -31, 86), (15, 13, 20)) - 1.0 * spot(p, (50, -54, 68), (10, 12, 16))
-    return height + cheek - 1.0 * corner + 0.8 * spot(p, (33, -67, 84), 5)
+    return height + cheek - 1.0 * corner + 0.8 * spot(p, (33, -68, 84), 5)
 
 
 def _lips(p: np.ndarray) -> np.ndarray:

@@ -11,10 +11,10 @@ import numpy as np
 from synth.heads.template.sculpt import lip_coordinates, smoothstep
 
 
-def near(v: np.ndarray, centre: tuple[float, float, float], size, mirrored: bool = True) -> np.ndarray:
-    """Gaussian weight (K,) about a point, and about its mirror image."""
-    x = np.abs(v[:, 0]) if mirrored else v[:, 0]
-    return np.exp(-((((np.stack([x, v[:, 1], v[:, 2]], axis=1) - centre) / size) ** 2).sum(axis=1)))
+def near(v: np.ndarray, centre: tuple[float, float, float], size) -> np.ndarray:
+    """Gaussian weight (K,) about a point, and its mirror image's added: smooth across the midline."""
+    centres = [np.array(centre)] if centre[0] == 0 else [np.array(centre), np.array(centre) * (-1, 1, 1)]
+    return sum(np.exp(-((((v - middle) / size) ** 2).sum(axis=1))) for middle in centres)
 
 
 def push(v: np.ndarray, centre, size, move) -> np.ndarray:
@@ -54,6 +54,7 @@ def measured(v: np.ndarray) -> dict[str, np.ndarray]:
                                            smoothstep(0.0, 0.4, sign * t), 0) for sign in (1, -1))
     ear = smoothstep(64, 73, np.abs(x)) * near(v, (76, -6, -14), (30, 50, 40)) ** 0.5
     neck = smoothstep(-62, -130, y) * smoothstep(-240, -160, y) * smoothstep(70, 40, z)
+    radial = np.stack([x, 0 * x, z + 12], axis=1)
     wings = near(v, (12, -38, 103), (17, 15, 22))
     return {
         "head_breadth": along(x, dx=0.04 * x * skull * (0.35 + 0.65 * smoothstep(95, 40, z))),
@@ -74,7 +75,7 @@ def measured(v: np.ndarray) -> dict[str, np.ndarray]:
         "lower_vermilion": along(x, dy=-1.7 * lower, dz=0.8 * swell_low),
         "ear_length": along(x, dy=(y + 6) * 0.06 * ear),
         "ear_breadth": along(x, dz=(z + 2) * 0.07 * ear * smoothstep(2, -6, z), dx=side * 0.25 * ear),
-        "neck_girth": np.stack([x, 0 * x, z + 12], axis=1) / 52 * (5.0 * neck)[:, None],
+        "neck_girth": radial / np.maximum(np.linalg.norm(radial, axis=1), 52)[:, None] * (5.0 * neck)[:, None],
     }
 
 
@@ -93,7 +94,7 @@ def _upper(v: np.ndarray) -> dict[str, np.ndarray]:
         "forehead_bulge": push(v, (22, 58, 84), (30, 24, 34), (0.4, 0.6, 2.6)),
         "occiput": along(x, dz=-4.0 * near(v, (0, 22, -90), (58, 38, 46)) + 2.0 * near(v, (0, 85, -70), (60, 30, 40))),
         "temple": push(v, (62, 24, 52), (18, 24, 22), (-2.0, 0, -1.0)),
-        "brow_ridge": push(v, (20, 17, 98), (24, 10, 26), (0, -0.8, 2.2))
+        "brow_ridge": push(v, (20, 17, 98), (22, 10, 26), (0, -0.7, 1.7))
         + push(v, (46, 14, 82), (13, 10, 20), (1.0, -0.7, 1.6)),
         "brow_height": push(v, (32, 17, 94), (28, 8, 26), (0, 1.9, 0)),
         "eye_depth": along(x, dz=-1.5 * near(v, (32, 0, 82), (20, 14, 28))),
@@ -137,9 +138,9 @@ def _lower(v: np.ndarray) -> dict[str, np.ndarray]:
         "chin_cleft": along(x, dz=-0.9 * near(v, (0, -101, 98), (2.6, 9, 14))) + push(
             v, (9, -101, 95), (7, 9, 14), (0, 0, 0.7)),
         "jaw_line": push(v, (50, -84, 26), (22, 22, 40), (0.4, -3.6, -0.5)),
-        "nasolabial_fold": push(v, (28, -54, 90), (4.5, 14, 14), (-0.3, 0, -1.1))
+        "nasolabial_fold": push(v, (28, -54, 90), (4.5, 14, 14), (-0.3, 0, -0.9))
         + push(v, (36, -50, 84), (8, 14, 16), (0.2, -0.8, 1.1)),
-        "jowls": push(v, (37, -92, 66), (13, 12, 28), (1.6, -2.8, 1.4)) + push(
+        "jowls": push(v, (37, -92, 66), (13, 12, 28), (1.6, -2.3, 1.3)) + push(
             v, (27, -84, 86), (4.5, 9, 14), (0, 0, -1.0)),
     }
 

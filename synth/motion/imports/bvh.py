@@ -190,5 +190,5 @@ def _rotation(joint: Joint, values: np.ndarray) -> Rotation:
     columns = [joint.first + k for k, _ in turns]
     total = Rotation.identity(len(values))
     for column, (_, axis) in zip(columns, turns, strict=True):
-        total = total * Rotation.from_euler(axis, values[:, column], degrees=True)
+        total = total * Rotation.from_euler(axis, values[:, column, None], degrees=True)
     return total
