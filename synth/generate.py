@@ -26,6 +26,7 @@ from synth.lighting.library import SOURCES, LightingLibrary, split_of
 from synth.lighting.sequence import folder_sequence, render_sequence, sample_sequence
 from synth.motion.catalogue import PERFORMANCES
 from synth.motion.generate import sample_performance
+from synth.motion.imports.tracks import load_track
 from synth.motion.performance import Performance
 from synth.renderers import make_renderer
 from synth.renderers.variants import choose_variant
@@ -111,8 +112,6 @@ def open_performance(spec: ClipSpec) -> Performance:
         return sample_performance(rng, spec.frames, spec.fps, spec.motion.name or None)
     if digest_file(Path(spec.motion.track)) != spec.motion.digest:
         raise AssetError(f"motion {spec.motion.name}: the file has changed since the clip was planned")
-    from synth.motion.imports import load_track
-
     track = load_track(Path(spec.motion.track), spec.fps)
     if track.frames < spec.frames:
         raise AssetError(f"motion {spec.motion.name}: {track.frames} frames at {spec.fps:g} fps, the clip needs "

@@ -11,13 +11,14 @@ import rich.table
 
 from assets.errors import DatasetError
 from ray_jobs.cli import sheet
+from ray_jobs.cli.diversity import identity_lines
 from ray_jobs.cli.text import make_console
 from synth.dataset.reader import Clip, Dataset
 from synth.dataset.storage import Storage
 
 COLUMNS = ["clip_id", "identity", "split_identity", "split_hdri", "domain", "variant", "frames", "width", "height",
            "samples", "lightings", "hdri_ids", "licences", "alpha_mean", "lobe_error", "nonfinite", "render_seconds",
-           "length"]
+           "length", "head_family", "head_hash", "shape", "motion"]
 PICTURES = 32
 """Most clips on one contact sheet."""
 
@@ -29,7 +30,7 @@ def main(url: str, clip: str | None = None, output: Path | None = None, video: b
     if not rows:
         raise DatasetError(f"{url}: no clip whose id starts with {clip!r} among its {len(dataset)}")
     console = make_console()
-    summary = summarise(rows, url)
+    summary = summarise(rows, url) + identity_lines(rows)
     _print(console, rows, summary)
     shown = rows[:PICTURES]
     folder = output or _default_folder(url)

@@ -27,12 +27,12 @@ def paint_hair(rng: np.random.Generator, head: HeadModel, colour: np.ndarray, sk
         place = texels.positions(head, "hair", size)
         over = hairline(place.reshape(-1, 3)).astype(np.float32).reshape(size, size)
         front = smoothstep(-14, -4, place[..., 1]) * smoothstep(8, 22, place[..., 2])
-        bare = smoothstep(3.5, -0.5, over + 2.2 * strands + 1.0 * locks) * front
+        bare = smoothstep(2.0, -1.5, over + 2.2 * strands + 1.0 * locks) * front
         albedo += 0.9 * bare[..., None] * (skin - albedo)
     height = (strands + 0.5 * locks) * clear**2
     return Material(
         albedo=np.clip(albedo, 0.01, 0.9), roughness=np.clip(0.52 + 0.05 * strands, 0.25, 0.7),
-        specular=0.28, normal_map=texels.normals_from_height(height, 0.42),
+        specular=0.28, normal_map=texels.normals_from_height(height, 0.3),
     )
 
 

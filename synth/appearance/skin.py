@@ -144,7 +144,7 @@ def _eyes(albedo: np.ndarray, point: np.ndarray, look: Complexion) -> np.ndarray
     margin[near] = polyline(LID_OUTER * seen, LID_OUTER * rim, 0.55, 0.0)
     corner = _near(point, (18.6, -1.2, 82.5), (2.6, 2.2, 5))
     pink = np.clip(margin + 0.8 * corner, 0, 1)[:, None]
-    return albedo + 0.6 * pink * (look.tone ** 0.8 * np.float32([0.85, 0.42, 0.36]) - albedo)
+    return albedo + 0.45 * pink * (look.tone ** 0.8 * np.float32([0.85, 0.42, 0.36]) - albedo)
 
 
 def _left(point: np.ndarray) -> np.ndarray:

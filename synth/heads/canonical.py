@@ -8,13 +8,13 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 LANDMARKS: dict[str, tuple[float, float, float]] = {
-    "crown": (0, 113, -6.6), "glabella": (0, 19.5, 97.4), "sellion": (0, 5, 94.4), "pronasale": (0, -38.9, 117.4),
-    "subnasale": (0, -47.6, 103.5), "labiale_superius": (0, -59.1, 103.2), "labiale_inferius": (0, -77.7, 99.8),
-    "sublabiale": (0, -85.9, 95.3), "pogonion": (0, -99.9, 99.1), "gnathion": (-0, -113.4, 86.9), "eye": (31.5, 0, 76),
-    "endocanthion": (18.4, -1.3, 82.1), "exocanthion": (44.7, 0.5, 81.6), "brow_inner": (11.9, 15.6, 94.7),
-    "brow_middle": (33.1, 18.7, 92.6), "brow_outer": (48.4, 13.1, 79.4), "orbitale": (31.8, -11.2, 89.7),
-    "zygion": (66.4, -22, 39.9), "alare": (19.3, -39.5, 98.6), "cheilion": (26, -67.9, 90.8), "gonion": (52, -74, 13),
-    "tragion": (69.2, -5.7, -1.9),
+    "crown": (0, 113, -7.8), "glabella": (0, 19.5, 97.4), "sellion": (0, 5, 94.3), "pronasale": (0, -37.4, 118.4),
+    "subnasale": (0, -47.6, 103.5), "labiale_superius": (0, -59.1, 102.9), "labiale_inferius": (0, -77.7, 100.1),
+    "sublabiale": (0, -86.2, 95.4), "pogonion": (0, -100.2, 99.2), "gnathion": (-0, -113.4, 86.9),
+    "eye": (31.5, 0, 76), "endocanthion": (18.4, -1.3, 82.1), "exocanthion": (44.7, 0.5, 81.6),
+    "brow_inner": (11.9, 15.6, 94.7), "brow_middle": (33.1, 18.7, 92.6), "brow_outer": (48.4, 13.1, 79.4),
+    "orbitale": (31.8, -11.2, 89.7), "zygion": (66.4, -22, 39.9), "alare": (19.3, -39.5, 98.6),
+    "cheilion": (26, -67.5, 90.9), "gonion": (52, -74, 13), "tragion": (69.2, -5.7, -1.9),
 }
 """Craniofacial landmarks (Farkas 1994) on the mean template, mm; of pairs the subject's left one."""
 

@@ -13,6 +13,7 @@ import dataclasses
 import functools
 
 import numpy as np
+from scipy.ndimage import maximum_filter, minimum_filter
 from scipy.sparse import csr_matrix
 
 from synth.heads.head import Person
@@ -69,7 +70,7 @@ class _Inspector:
         if self._arches:
             arch, outer = self._arches[0], surface.faces("lips", "skin")
             self._outer = outer[np.abs(arch.cells(surface.rest[outer].mean(axis=1))).max(axis=1) < 1.0]
-            self._samples = Samples(surface.rest, self._outer, 0.7 * CELL)
+            self._samples = Samples(surface.rest, self._outer, CELL)
             self._teeth, self._tongue = surface.vertices("teeth"), surface.vertices("tongue")
             self._lips = _Lips(surface, arch)
 
@@ -101,8 +102,10 @@ class _Lips:
     def __init__(self, surface: Surface, arch: Arch):
         self.arch = arch
         faces = surface.faces("lips")
-        rise = surface.rise[faces].mean(axis=1)
-        self._samples = [Samples(surface.rest, faces[side], 0.7 * CELL) for side in (rise > 0, rise < 0)]
+        rise = surface.rise[faces]
+        clear = 0.1 * np.abs(rise).max()  # at the mouth's corners the lips are one
+        sides = (rise.min(axis=1) > clear, rise.max(axis=1) < -clear)
+        self._samples = [Samples(surface.rest, faces[side], 0.7 * CELL) for side in sides]
 
     def sides(self, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Height of the upper lip's underside and of the lower lip's top in each column of the mouth, metres: two
@@ -131,7 +134,8 @@ class _Lids:
 
 
 class Resolver:
-    """The last step of an animation: lids are put before their eyeball and lips before the teeth, the rest stays.
+    """The last step of an animation: lids are put before their eyeball, lips before the teeth and apart, the tongue
+    over the lower teeth; the rest stays.
 
     Built once a person; works on vertices before subdivision.
     """
@@ -215,32 +219,41 @@ class _ContactStep:
         middle = surface.rest[surface.vertices("lips")].mean(axis=0)
         soft = soft[np.linalg.norm(surface.rest[soft] - middle, axis=1) < 0.035]
         self._sides = [soft[surface.rise[soft] > 0], soft[surface.rise[soft] < 0]]
-        self._touch = max(CLEARANCE / 2, _overlap(*self._lips.sides(surface.rest)) + TOUCH)
+        self._touch = float(np.clip(_overlap(*self._lips.sides(surface.rest)) + TOUCH, CLEARANCE / 2, CLEARANCE))
         self._spread = [_Spread(surface.rest[side], thickness=0.001, reach=0.002) for side in self._sides]
 
     def __call__(self, out: np.ndarray) -> None:
         for frame in out:
-            level = self._skull.back(frame[None].astype(float))[0]
-            upper, lower = self._lips.sides(level)
-            deep = np.isfinite(upper) & np.isfinite(lower)
-            deep[deep] = lower[deep] - upper[deep] > self._touch
-            if not deep.any():
-                continue
-            middle = np.full(deep.shape, np.nan)
-            middle[deep] = 0.5 * (upper[deep] + lower[deep])
-            for side, spread, sign in zip(self._sides, self._spread, (1, -1), strict=True):
-                row, column = (np.round(x).astype(int) for x in self._lips.arch.column(level[side]))
-                i, j = (np.clip(x, 0, n - 1) for x, n in zip((row, column), deep.shape, strict=True))
-                push = np.nan_to_num(np.clip(sign * (middle[i, j] - level[side, 1]), 0.0, 0.003))
-                move = np.zeros((1, len(side), 3))
-                move[0, :, 1] = sign * spread(push[None])[0]
-                frame[side] += self._skull.turn(move, np.ones(1, bool))[0].astype(np.float32)
+            if self._part(frame) > 2 * CLEARANCE:
+                self._part(frame)  # what a push takes along may meet in turn
+
+    def _part(self, frame: np.ndarray) -> float:
+        """Move lips of a frame (M, 3) that are in each other; metres that they were."""
+        level = self._skull.back(frame[None].astype(float))[0]
+        upper, lower = self._lips.sides(level)
+        deep = np.isfinite(upper) & np.isfinite(lower)
+        deep[deep] = lower[deep] - upper[deep] > self._touch
+        if not deep.any():
+            return 0.0
+        middle = np.full(deep.shape, np.nan)
+        middle[deep] = 0.5 * (upper[deep] + lower[deep])
+        # A vertex answers for the cells about it: they hold what is between the vertices.
+        highest = maximum_filter(np.where(deep, middle, -np.inf), 3)
+        lowest = minimum_filter(np.where(deep, middle, np.inf), 3)
+        for side, spread, target, sign in zip(self._sides, self._spread, (highest, lowest), (1, -1), strict=True):
+            row, column = (np.round(x).astype(int) for x in self._lips.arch.column(level[side]))
+            i, j = (np.clip(x, 0, n - 1) for x, n in zip((row, column), deep.shape, strict=True))
+            push = np.clip(sign * (target[i, j] - level[side, 1]), 0.0, 0.003)
+            move = np.zeros((1, len(side), 3))
+            move[0, :, 1] = sign * spread(push[None])[0]
+            frame[side] += self._skull.turn(move, np.ones(1, bool))[0].astype(np.float32)
+        return _overlap(upper, lower)
 
 
 class _TongueStep:
     """Lifts what of the tongue leaves the mouth over the lower teeth: expressions move it straight through them."""
 
-    _NEAR, _OVER, _REACH = (-0.009, -0.005), 0.0004, 0.008
+    _NEAR, _OVER, _REACH = (-0.011, -0.006), 0.001, 0.008
     """Metres: where lifting sets in and is whole, from the teeth's front; kept over them; how far a lift spreads."""
 
     def __init__(self, surface: Surface, arch: Arch):
@@ -248,23 +261,25 @@ class _TongueStep:
         rest = surface.rest[self._vertices]
         across = np.linalg.norm((rest[:, None] - rest)[..., [0, 2]], axis=2)
         self._kernel = np.exp(-((across / self._REACH) ** 2))
-        self._free = self._lift(rest) == 0
+        self._front = arch.crown(rest)[0]
 
     def _lift(self, points: np.ndarray) -> np.ndarray:
-        """(..., K) metres by which points of the arch at rest must rise to be over its teeth."""
-        low, high = self._NEAR
+        """(T, K) metres by which points of the arch at rest must rise to be over its teeth, if they came forward."""
         front, top = self._arch.crown(points)
-        part = np.clip((front - low) / (high - low), 0, 1)
-        return part**2 * (3 - 2 * part) * np.clip(top + self._OVER, 0, 0.012)
+        low, high = self._NEAR
+        near = np.clip((front - low) / (high - low), 0, 1)
+        out = np.clip((front - self._front) / 0.003 - 0.3, 0, 1)
+        return near**2 * (3 - 2 * near) * out**2 * (3 - 2 * out) * np.clip(top + self._OVER, 0, 0.025)
 
     def __call__(self, out: np.ndarray) -> None:
         local = self._arch.back(out[:, self._vertices].astype(float), out)
-        lift = self._lift(local) * self._free
-        hit = (lift > 1e-7).any(axis=1)
-        if hit.any():
-            move = np.zeros((hit.sum(), len(self._vertices), 3))
-            move[..., 1] = (lift[hit][:, None] * self._kernel).max(axis=2)
-            out[np.flatnonzero(hit)[:, None], self._vertices] += self._arch.turn(move, hit).astype(np.float32)
+        hit = (self._lift(local) > 1e-7).any(axis=1)
+        if not hit.any():
+            return
+        move, local = np.zeros((hit.sum(), len(self._vertices), 3)), local[hit]
+        for _ in range(2):  # lifted, a point is over the teeth's other end
+            move[..., 1] += (self._lift(local + move)[:, None] * self._kernel).max(axis=2)
+        out[np.flatnonzero(hit)[:, None], self._vertices] += self._arch.turn(move, hit).astype(np.float32)
 
 
 class _Spread:

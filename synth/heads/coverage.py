@@ -35,7 +35,7 @@ class Coverage:
         middle = f"{np.median(spread):.2f} (least {spread.min():.2f})" if len(spread) else "nothing"
         return (f"{self.distinct} distinct of {self.people} people; {self.dimensions:.1f} effective dimensions "
                 f"(as many independent draws: {self.population_dimensions:.1f}); median spread {middle} of the "
-                f"population's; nearest other person {self.nearest:.2f} sd (independent: {self.population_nearest:.2f})")
+                f"population's; nearest other {self.nearest:.2f} sd (independent: {self.population_nearest:.2f})")
 
 
 def coverage(shapes: np.ndarray, reference: np.ndarray) -> Coverage:

@@ -59,7 +59,7 @@ def _room(performance: Performance, unit: str) -> np.ndarray | float:
     apart = np.maximum(performance.jaw[:, 0], 0) / _JAW_OF_AU8
     for other, share in (("AU25", 0.8), ("AU26", 0.6)):
         apart = apart + share * np.mean(performance.unit(other), axis=0)
-    return np.clip(apart, 0.25, 1.0)
+    return np.clip(apart, 0.08, 1.0)
 
 
 def _closures(performance: Performance, side: int, droop: float) -> tuple[np.ndarray, np.ndarray]:

@@ -83,11 +83,11 @@ class Arch(Rigid):
         super().__init__(rest, np.unique(faces))
         self.axis, self._width = axis, width
         heights = rest[faces][..., 1]
-        self._low, self._high = float(heights.min()) - 0.03, float(heights.max()) + 0.03
+        self._low, self._high = float(heights.min()) - 0.015, float(heights.max()) + 0.015
         self._shape2 = (int((self._high - self._low) / CELL), int(2 * _REACH * width / CELL))
         self.surface = self.raster(Samples(rest, faces, CELL)(rest))
         self.edge = to_edge(self.surface)
-        self._covered = np.isfinite(self.surface).any(axis=0)
+        self._crowns = self._ends()
 
     def _place(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows, columns (float) and distances from the axis of points (..., 3)."""
@@ -134,15 +134,23 @@ class Arch(Rigid):
             surface = surface[tuple(near)]
         return distance - surface[i, j]
 
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """By column: distance from the axis and height, metres, of the teeth's upper ends."""
+        rows = np.arange(self._shape2[0])[:, None]
+        covered = np.isfinite(self.surface)
+        last = np.where(covered, rows, -1).max(axis=0)
+        crown = covered & (rows > last - 0.005 / CELL)  # not the gums, that may stand out further
+        front = np.where(crown, self.surface, -np.inf).max(axis=0)
+        top = maximum_filter1d(np.where(last < 0, -np.inf, self._low + CELL * last), 9)  # of the teeth beside it, too
+        return np.where(last < 0, np.inf, front), top
+
     def crown(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Metres (..., K) that points are in front of the teeth at their angle, and below the teeth's upper end there;
         far behind and above where there are no teeth."""
         _, column, distance = self._place(points)
         j = np.clip(np.round(column).astype(int), 0, self._shape2[1] - 1)
-        front = np.where(self._covered, self.surface.max(axis=0), np.inf)[j]
-        height = self._low + CELL * (self._shape2[0] - 1 - np.isfinite(self.surface)[::-1].argmax(axis=0))
-        height = maximum_filter1d(np.where(self._covered, height, -np.inf), 9)  # of the teeth beside it, too
-        return distance - front, height[j] - points[..., 1]
+        front, top = self._crowns
+        return distance - front[j], top[j] - points[..., 1]
 
     def beyond(self, points: np.ndarray, surface: np.ndarray, edge: np.ndarray) -> float:
         """Metres that the worst of points (K, 3) is outside a ``surface`` (rows, columns): outwards or, if that is

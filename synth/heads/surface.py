@@ -75,7 +75,6 @@ def control_surface(person: Person) -> Surface:
     rise = sum(directions[:, 1, head.expressions.index(name)] for name in ("AU25_L", "AU25_R")
                if name in head.expressions) + (0.5 - jaw) * 1e-6  # the jaw decides where no such unit does
     neck = max(head.roles["neck"], key=lambda role: role[1])[0]
-    # Summed over directions, so that no copy of them all is made.
     still = (weights[:, neck] > 0.999) & (np.abs(directions).max(axis=(1, 2)) < 1e-6) & (weights[:, eyes].sum(1) == 0)
     rest = person.rest.astype(float)
     surface = Surface(tuple(parts), rest, eye_centres(head, rest), jaw, rise, still, np.zeros(len(rest), bool))

@@ -10,7 +10,9 @@ from synth.motion.performance import ACTION_UNITS
 def _alone(unit: str) -> Gesture:
     """One action unit by itself, and the mandible where it goes along."""
     tracks = {unit: swell(1.0, 0.0, 0.6, 0.7, 0.8)}
-    jaw = {"AU26": 12.0, "AU19": 9.0, "AU8": 7.0}.get(unit)
+    jaw = {"AU26": 12.0, "AU19": 12.0, "AU8": 4.0}.get(unit)
+    if unit == "AU19":  # out when the jaw is open, in before it shuts
+        tracks[unit] = swell(1.0, 0.35, 0.4, 0.4, 0.5)
     if unit in ("AU16", "AU19"):
         tracks["AU25"] = swell(0.5, 0.0, 0.6, 0.7, 0.8)
     if unit == "AU26":

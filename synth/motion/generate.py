@@ -114,6 +114,8 @@ class Script:
         for gesture in self.gestures:
             gesture.add(JAW, times, jaw, np.pi / 180)
             part = during(times, gesture.start, gesture.end)
+            if part.start == part.stop:
+                continue
             for index, (name, track) in enumerate(gesture.tracks.items()):
                 if name in rest:
                     shiver = 0.0 if name.startswith("AU45") else 0.10 * tone[part, index % wobbles]

@@ -88,6 +88,8 @@ class Played:
         if set(names).isdisjoint(self.tracks):
             return
         part = during(time, self.start, self.end)
+        if part.start == part.stop:
+            return
         for column, name in enumerate(names):
             if name in self.tracks:
                 out[part, column] += scale * self.tracks[name](time[part])

@@ -234,11 +234,13 @@ def smplx_arrays(columns: int = 20) -> dict[str, np.ndarray]:
     for k, start in enumerate(starts[4:6]):
         weights[start : start + BALL] = np.eye(55)[23 + k]
     _, fields = unit_fields(own.source)
+    shapes = _shapes(own.source, shapes_count, count)
+    shapes[:, 1, 0] += 0.04  # the first makes a body tall
     corners, shares = ibug(vertices, faces[: len(own.faces)])
     return {
         "v_template": vertices + SMPLX_SHIFT, "f": faces.astype(np.uint32),
-        "shapedirs": np.concatenate([_shapes(own.source, shapes_count, count),
-                                     _basis(fields, columns - shapes_count, count)], axis=2).astype(np.float32),
+        "shapedirs": np.concatenate([shapes, _basis(fields, columns - shapes_count, count)],
+                                    axis=2).astype(np.float32),
         "posedirs": np.zeros((count, 3, 486), np.float32), "J_regressor": _regressor(vertices, joints),
         "weights": weights, "kintree_table": np.array([[2**32 - 1, *SMPLX_PARENTS[1:]], range(55)], np.int64),
         "hands_componentsl": np.eye(45), "hands_componentsr": np.eye(45), "hands_meanl": np.zeros(45),

@@ -94,7 +94,7 @@ def flame_like(head, tmp_path_factory) -> HeadModel:
 
 def test_flame_heads_are_painted_where_their_faces_are(flame_like):
     skin = flame_like.parts[0]
-    assert np.ptp(skin.uv[skin.faces, 0], axis=1).max() < 0.75  # only a face around the axis may span more than half
+    assert (np.ptp(skin.uv[skin.faces, 0], axis=1) > 0.5).sum() <= 3  # only a face around the axis may
     assert skin.vertex_map.max() < 3931 and len(skin.vertex_map) > len(np.unique(skin.vertex_map))
     size = 256
     places = texels.positions(flame_like, "skin", size)

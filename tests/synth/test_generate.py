@@ -6,16 +6,16 @@ import shutil
 import numpy as np
 import pytest
 
-from assets.errors import RenderError
+from assets.errors import AssetError, RenderError, SpecError
 from synth.camera.film import meter
 from synth.camera.sensor import SensorNoise
 from synth.dataset.pack import pack
 from synth.dataset.photograph import photograph, sample_take
 from synth.dataset.reader import Dataset
-from synth.generate import _metered, open_library, open_renderer, plan, prepare_clip, render_clip
+from synth.generate import _metered, open_library, open_performance, open_renderer, plan, prepare_clip, render_clip
 from synth.lighting.envmap import EnvMap
 from synth.seeds import derive_seed
-from synth.spec import JobSpec
+from synth.spec import JobSpec, MotionChoice
 from tests.synth.probes import camera_at, spot, uniform
 
 GEOMETRY = ("alpha", "albedo", "normal", "depth", "position", "flow")
@@ -169,3 +169,40 @@ def test_another_version_of_the_renderer_is_refused(specs, tmp_path):
     spec = specs[0].model_copy(update={"renderer_version": "3.0.0"})
     with pytest.raises(RenderError, match="planned with 3.0.0"):
         render_clip(spec, str(tmp_path))
+
+
+def test_a_seed_is_a_person_whatever_the_light_the_motion_and_the_camera(specs, dataset):
+    spec = specs[0]
+    first = prepare_clip(spec)
+    elsewhere = prepare_clip(with_seed(spec, light=1, motion=2, camera=3, sensor=4))
+    np.testing.assert_array_equal(first.identity.shape, elsewhere.identity.shape)
+    assert first.identity.wardrobe == elsewhere.identity.wardrobe
+    np.testing.assert_array_equal(first.subject.materials["skin"].albedo, elsewhere.subject.materials["skin"].albedo)
+    other = prepare_clip(with_seed(spec, identity=5))
+    assert np.abs(first.identity.shape - other.identity.shape).max() > 0.5
+    row = next(row for row in dataset[1] if row["clip_id"] == spec.clip_id)
+    np.testing.assert_array_equal(np.float32(row["shape"]), first.identity.shape)
+    assert row["motion"] == spec.motion.name
+
+
+def test_named_performances_and_tracks_are_performed(job, tmp_path):
+    spoken = plan(job.model_copy(update={"motion": MotionChoice(performances=("yawn", "nod"))}))
+    assert {spec.motion.name for spec in spoken} <= {"yawn", "nod"}
+    with pytest.raises(SpecError, match="'moonwalk' is not one of"):
+        plan(job.model_copy(update={"motion": MotionChoice(performances=("moonwalk",))}))
+    track = tmp_path / "nod.bvh"
+    track.write_text(
+        "HIERARCHY\nROOT Head\n{\nOFFSET 0 0 0\nCHANNELS 3 Zrotation Xrotation Yrotation\nEnd Site\n{\nOFFSET 0 1 0\n"
+        "}\n}\nMOTION\nFrames: 4\nFrame Time: 0.0416667\n0 0 0\n0 10 0\n0 20 0\n0 30 0\n")
+    recorded = plan(job.model_copy(update={"motion": MotionChoice(tracks=(str(track),))}))
+    assert recorded[0].motion.name == "nod.bvh"
+    moved = recorded[0].model_copy(update={"motion": recorded[0].motion.model_copy(update={"track": "/elsewhere"})})
+    assert moved.clip_id == recorded[0].clip_id
+    act = open_performance(recorded[0])
+    turned = np.degrees(np.abs(act.head + act.neck).max(axis=1))
+    assert turned[1] - turned[0] == pytest.approx(10, abs=0.5)
+    track.write_text(track.read_text().replace("0 30 0", "0 31 0"))
+    with pytest.raises(AssetError, match="nod.bvh: the file has changed"):
+        open_performance(recorded[0])
+    with pytest.raises(AssetError, match="4 frames at 24 fps, the clip needs 20"):
+        open_performance(plan(job.model_copy(update={"frames": 20, "motion": MotionChoice(tracks=(str(track),))}))[0])

@@ -159,6 +159,21 @@ def test_the_jaw_and_the_lips_part(flame):
     assert drop[low].mean() > 0.01 and np.abs(drop[flame.canonical[rows, 1] > -62]).max() < 0.002
 
 
+def test_a_head_that_ends_at_its_lips_gets_a_mouth(tmp_path):
+    faces, home = standins.flame_arrays()["f"].astype(int), standins.template().canonical[standins.skin(OWN).source]
+    skin = (faces < OWN).all(axis=1)
+    middle = home[np.minimum(faces, OWN - 1)].mean(axis=1)
+    deep = skin & (np.abs(middle[:, 0]) < 40) & (np.abs(middle[:, 1] + 66) < 34) & (middle[:, 2] < 84)
+    deep &= np.linalg.norm(middle - (0, -66, 60), axis=1) < 40
+    head = load_head("flame", write_flame(tmp_path, "2023", f=faces[~deep].astype(np.uint32)))
+    parts = {part.name: part for part in head.parts}
+    assert len(parts) == len(head.parts) and {"teeth", "gums", "tongue", "mouth"} <= set(parts)
+    lining = parts["mouth"].vertex_map
+    assert lining.max() >= 5023 and head.canonical[lining, 2].min() < 50
+    drop = (moved(head) - moved(head, jaw=(0.25, 0, 0)))[parts["teeth"].vertex_map, 1]
+    assert np.abs(drop).min() < 1e-4 and drop.max() > 0.01  # one row stays with the skull, the other goes with the jaw
+
+
 def texture_file(folder, model) -> np.ndarray:
     """Write ``head_template.obj``, seam at x = 0, shuffled faces; returns UVs (F, 3, 2) in the model's order."""
     faces, vertices = model["f"].astype(int), model["v_template"]
@@ -223,6 +238,12 @@ def test_smplx_shapes_move_joints_as_in_the_whole_body(smplx):
     np.testing.assert_allclose(np.diff(joints[1:], axis=0), np.diff(whole[[12, 15, 22, 23, 24]], axis=0), atol=1e-5)
 
 
+def test_eyes_stay_where_cameras_look(smplx):
+    for seed in range(3):
+        centres = eye_centres(smplx, smplx.shaped(smplx.sample_identity(np.random.default_rng(seed))))
+        np.testing.assert_allclose(centres.mean(axis=0), (0, 0, 0.076), atol=2e-3)
+
+
 def names_of(lines: list[str], *words: str) -> bool:
     return all("\n" not in line for line in lines) and all(any(word in line for line in lines) for word in words)
 
@@ -265,6 +286,8 @@ def test_verify_tells_what_other_files_are(tmp_path):
     np.savez(tmp_path / "j.npz", mean=np.zeros((8, 8, 3)), tex_dir=np.zeros((8, 8, 3, 2)))
     assert "texture space" in verify_flame(tmp_path / "j.npz")[0]
     assert "no such file" in verify_flame(tmp_path / "k.pkl")[0]
+    np.savez(tmp_path / "l.npz", v_template=np.array([standins.Ch(np.zeros(3))], object), f=np.zeros((4, 3), int))
+    assert "v_template is a Python object" in verify_flame(tmp_path / "l.npz")[0]
     assert "this is a smplx model" in verify_flame(write_smplx(tmp_path, "1.0"), "flame")[0]
     assert "this is a flame model" in verify_flame(write_flame(tmp_path, "npz"), "smplx")[0]
 
@@ -289,6 +312,8 @@ def test_verify_looks_into_folders_and_archives(tmp_path):
     ({"shapedirs": np.full((5023, 3, 400), np.inf, np.float32)}, "shapedirs holds NaN or infinity"),
     ({"shapedirs": np.zeros((5023, 2, 400))}, r"shapedirs has shape \(5023, 2, 400\), expected \(5023, 3, 400\)"),
     ({"kintree_table": np.array([[2**32 - 1, 4, 1, 2, 3], range(5)])}, "joint 1 the parent 4"),
+    ({"f": np.zeros((9000, 3), np.uint32)}, "f has 0 faces of skin with an area"),
+    ({"v_template": 0.1 * np.random.default_rng(0).normal(size=(5023, 3))}, "vertices in another order, or not in"),
 ])
 def test_hostile_models_are_one_line_errors(tmp_path, change, message):
     write_flame(tmp_path, "2023", **change)

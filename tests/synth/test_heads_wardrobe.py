@@ -7,13 +7,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix, eye
 from scipy.spatial import cKDTree
 
+from assets.errors import AssetError
 from synth.appearance.wardrobe import paint_wardrobe
 from synth.heads.head import Attachment, HeadModel
 from synth.heads.load import load_head
 from synth.heads.makehuman.base import BaseMesh, read_base
 from synth.heads.makehuman.hair import hold_to_skull
+from synth.heads.makehuman.ribbons import thin
 from synth.heads.makehuman.strips import Strips, find_strips
 from synth.heads.makehuman.wardrobe import choose_wardrobe, covered, read_wardrobe
 from synth.heads.template.eyes import LIMBUS, eye_texture_radius
@@ -59,6 +62,16 @@ def test_places_on_a_strip_and_beyond_its_ends():
     np.testing.assert_allclose(np.asarray(weights.sum(axis=1)).ravel(), 1)
 
 
+def test_strips_are_cut_where_they_go_away():
+    strips = cut(*grid(5, 8), lengthwise=False)
+    height, side = strips.points[strips.left][:, 1], strips.points[strips.left][:, 0]
+    short = strips.cut((height < 0.05) & (side > 0.0))
+    assert len(short.length) == 8 and set(np.round(short.length, 2)) == {0.06, 0.1}
+    assert len(strips.cut((height > 0.09) & (side > 0.0)).length) < 8
+    with pytest.raises(AssetError):
+        strips.cut(np.ones(len(height), bool))
+
+
 def test_hair_runs_along_a_narrow_card_whatever_the_guide_says():
     points, quads = grid(1, 12)
     points[:, 1] *= 0.2
@@ -88,6 +101,22 @@ def test_wardrobe_follows_sex_and_age():
     first, second = (choose_wardrobe(np.random.default_rng(3), NAMES, 1.0, 40) for _ in range(2))
     assert first == second
     assert choose_wardrobe(np.random.default_rng(3), (), 1.0, 40) == ()
+
+
+def test_thin_rows_keep_their_sums():
+    rows = csr_matrix([[0.5, 0.49, 0.01, 0.0], [1.5, -0.52, 0.0, 0.02], [0.25, 0.25, 0.25, 0.25]])
+    np.testing.assert_allclose(thin(rows).toarray(), [[0.51, 0.49, 0, 0], [1.52, -0.52, 0, 0], [0.25] * 4])
+
+
+@pytest.mark.parametrize(("kind", "row"), [
+    *((kind, "100\n") for kind in ("hair", "eyebrows", "eyelashes", "eyes")),
+    *((kind, "100 101 102 1 0 0 900 -900 0\n") for kind in ("eyes", "clothes"))])
+def test_items_of_no_use_are_refused_in_one_line(base, tmp_path, kind, row):
+    (tmp_path / kind / "x").mkdir(parents=True)
+    (tmp_path / kind / "x" / "x.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1 2 3 4\n")
+    (tmp_path / kind / "x" / "x.mhclo").write_text("obj_file x.obj\nverts 0\n" + 4 * row)
+    with pytest.raises(AssetError, match=r"^[^\n]*x\.mhclo: [^\n]+$"):
+        read_wardrobe(tmp_path, base)[f"{kind}/x"]
 
 
 # -- on the real files -----------------------------------------------------------------------------------------------
@@ -153,8 +182,6 @@ def test_hair_that_hangs_turns_with_the_head(wardrobe, head):
 
 
 def test_binding_to_the_skull_is_the_same_place_at_rest(wardrobe, base):
-    from scipy.sparse import eye
-
     at = base.vertices.astype(float)
     carry, offset = hold_to_skull(eye(len(at), format="csr"), np.zeros((len(at), 3)), at)
     np.testing.assert_allclose(carry @ at + offset, at, atol=1e-9)

@@ -111,6 +111,24 @@ def array_problems(arrays: dict[str, np.ndarray], family: str) -> Iterator[str]:
             yield from _value_problems(key, there[key], layout.vertices or count)
 
 
+def form_problems(vertices: np.ndarray, faces: np.ndarray, family: str) -> Iterator[str]:
+    """What is wrong with a head's form, one line each: the eyeballs where the topology has them, level, left at +X."""
+    balls = [vertices[a:b] for a, b in LAYOUTS[family].eyeballs]
+    size = np.array([np.ptp(ball, axis=0) for ball in balls])
+    left, right = (0.5 * (ball.min(axis=0) + ball.max(axis=0)) for ball in balls)
+    apart = float(np.linalg.norm(left - right))
+    if size.max() > 0.06 or size.min() < 0.012 or not 0.035 < apart < 0.1:
+        yield (f"v_template: the vertices that are eyeballs in {family} are {size.max() * 1000:.0f} mm large and "
+               f"{apart * 1000:.0f} mm apart: vertices in another order, or not in metres")
+    elif (left - right)[0] < 0.8 * apart:
+        yield "v_template does not face +Z with +Y up: the left eye is not at +X of the right one"
+    skin = faces[(faces < min(a for a, _ in LAYOUTS[family].eyeballs)).all(axis=1)]
+    corners = vertices[skin]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    if (area > 1e-10).sum() < 500:
+        yield f"f has {(area > 1e-10).sum()} faces of skin with an area, expected thousands"
+
+
 def _shapes(layout: Layout, there: dict[str, np.ndarray], n: int) -> dict[str, tuple[int, ...]]:
     """What shape each array must have; free sizes are the array's own."""
     shapes = there.get("shapedirs", np.zeros(0))

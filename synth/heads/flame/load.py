@@ -14,7 +14,7 @@ from synth.heads.canonical import canonical
 from synth.heads.driver import LIDS, units_of
 from synth.heads.flame.companions import landmark_points, texture_coordinates
 from synth.heads.flame.landmarks import find_landmarks
-from synth.heads.flame.layout import LAYOUTS, check_arrays, find_file
+from synth.heads.flame.layout import LAYOUTS, check_arrays, find_file, form_problems
 from synth.heads.flame.lids import lid_fields
 from synth.heads.flame.mouth import add_mouth
 from synth.heads.flame.parts import face_owner, make_parts
@@ -39,6 +39,8 @@ def load_flame(family: str, path: Path) -> FlameHead:
     file = find_file(family, path)
     layout, arrays = LAYOUTS[family], load_model_arrays(file)
     checked = check_arrays(one_line(file), arrays, family)
+    for problem in form_problems(checked["v_template"], checked["f"], family):
+        raise AssetError(f"{one_line(file)}: {problem}")
     faces, uv = checked["f"], texture_coordinates(family, file, arrays, checked["f"])
     embedded = landmark_points(file, arrays, checked["v_template"], faces)
     columns = checked["shapedirs"].shape[2]
@@ -76,6 +78,7 @@ def _assemble(family: str, file: Path, checked: dict[str, np.ndarray], faces: np
     names, directions = _expressions(neutral, space, skin_faces, skin, jaw, centres, radii)
     joints = len(checked["parents"])
     shapes, native = checked["shapedirs"][:, :, :start], checked["shapedirs"][:, :, start:]
+    shapes = shapes - shapes[np.concatenate(balls)].mean(axis=0)  # a tall body's eyes stay where cameras look
     parts, rows = add_mouth(
         make_parts(faces, neutral, space, balls, uv),
         {"neutral": neutral, "canonical": space, "directions": directions, "shapes": shapes, "native": native,

@@ -60,7 +60,19 @@ def add_mouth(parts: tuple[MeshPart, ...], rows: dict[str, np.ndarray], names: t
     share = head.arrays["weights"][vertices, head.roles["jaw"][0][0]]
     new["weights"][:, jaw], new["weights"][:, skull] = share, 1 - share
     together = {key: np.concatenate([values, new[key].astype(values.dtype)]) for key, values in rows.items()}
-    return parts + tuple(dataclasses.replace(part, vertex_map=place[part.vertex_map]) for part in added), together
+    out = {part.name: part for part in parts}
+    for part in added:
+        part = dataclasses.replace(part, vertex_map=place[part.vertex_map])
+        out[part.name] = _joined(out[part.name], part) if part.name in out else part
+    return tuple(out.values()), together
+
+
+def _joined(first: MeshPart, second: MeshPart) -> MeshPart:
+    """One part of two: the lips' inner side and the lining behind it."""
+    return dataclasses.replace(
+        first, vertex_map=np.concatenate([first.vertex_map, second.vertex_map]),
+        faces=np.concatenate([first.faces, second.faces + np.int32(len(first.vertex_map))]),
+        uv=np.concatenate([first.uv, second.uv]))
 
 
 def _affine(source: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -22,12 +22,12 @@ def make_parts(faces: np.ndarray, neutral: np.ndarray, canonical: np.ndarray, ey
     owner = face_owner(faces, len(neutral), eyeballs)
     labels = _label_skin(canonical, faces, owner == 0)
     centres = [0.5 * (neutral[ball].min(axis=0) + neutral[ball].max(axis=0)) for ball in eyeballs]
-    cylinder = _cylinder_uv(neutral, np.mean(centres, axis=0))
+    ray = neutral - (np.mean(centres, axis=0) - (0, 0, 0.075))  # from the middle of the head
     parts = []
     for name in ("skin", "lips", "mouth"):
         chosen = labels == name
         if chosen.any():
-            parts.append(_cylinder_part(name, faces[chosen], cylinder) if uv is None
+            parts.append(_cylinder_part(name, faces[chosen], ray) if uv is None
                          else seamed_part(name, faces[chosen], uv[0], uv[1][chosen]))
     for k, side in enumerate(("left", "right")):
         polar = _eye_uv(neutral, centres[k])
@@ -75,19 +75,22 @@ def _label_skin(canonical: np.ndarray, faces: np.ndarray, is_skin: np.ndarray) -
     return out
 
 
-def _cylinder_part(name: str, faces: np.ndarray, uv: np.ndarray) -> MeshPart:
-    """A part whose u goes round: vertices of faces across the seam are repeated, with 1 added to the low u."""
-    u, count = uv[faces, 0], len(uv)
-    beyond = (np.ptp(u, axis=1, keepdims=True) > 0.5) & (u < 0.5)
-    part = make_part(name, faces + count * beyond, np.concatenate([uv, uv + (1, 0)]))
+def _cylinder_part(name: str, faces: np.ndarray, ray: np.ndarray) -> MeshPart:
+    """A part in a cylinder's projection: the face in the middle, the seam at the back of the head.
+
+    Faces across the seam have their vertices of low u again, with 1 added. Faces that look inwards (behind the lips,
+    in the nostrils, under the chin) lie behind others in this projection: they have the lower quarter to themselves.
+    """
+    count, height = len(ray), np.clip((ray[:, 1] + 0.25) / 0.4, 0, 1)
+    u = 0.5 + np.arctan2(ray[:, 0], ray[:, 2]) / (2 * np.pi)
+    outer, inner = np.stack([u, 0.26 + 0.74 * height], axis=1), np.stack([u, 0.24 * height], axis=1)
+    corners = ray[faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    inwards = (normal * corners.mean(axis=1))[:, [0, 2]].sum(axis=1) < 0
+    beyond = (np.ptp(u[faces], axis=1, keepdims=True) > 0.5) & (u[faces] < 0.5)
+    part = make_part(name, faces + count * beyond + 2 * count * inwards[:, None],
+                     np.concatenate([outer, outer + (1, 0), inner, inner + (1, 0)]))
     return dataclasses.replace(part, vertex_map=part.vertex_map % np.int32(count))
-
-
-def _cylinder_uv(vertices: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    """(N, 2) projection onto a cylinder through the head; the face in the middle, its seam at the back of the head."""
-    ray = vertices - (eyes - (0, 0, 0.075))
-    height = np.clip((ray[:, 1] + 0.25) / 0.4, 0, 1)
-    return np.stack([0.5 + np.arctan2(ray[:, 0], ray[:, 2]) / (2 * np.pi), height], axis=1)
 
 
 def _eye_uv(vertices: np.ndarray, centre: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from assets.errors import AssetError
 from assets.files import check_regular_file, one_line
 from assets.pickles import load_model_arrays
 from synth.heads.flame.companions import EMBEDDINGS, UV_FILES, beside, landmark_points, texture_coordinates
-from synth.heads.flame.layout import LAYOUTS, NEEDED, array_problems, candidates, check_arrays
+from synth.heads.flame.layout import LAYOUTS, NEEDED, array_problems, candidates, check_arrays, form_problems
 
 _FIRST_BYTES = 4096
 _FOREIGN = (
@@ -68,15 +69,16 @@ def describe_flame(path: str | Path, family: str = "flame") -> str:
 
 
 def _problems(path: Path, arrays: dict[str, np.ndarray], family: str) -> list[str]:
-    held = [key for key in NEEDED if key in arrays]
+    objects = _objects(path, arrays)
+    held = [key for key in NEEDED if key in arrays] + objects
     foreign = next((what for keys, what in _FOREIGN if keys <= set(arrays)), None)
     if len(held) < 4 and foreign is not None:
         return [f"this is {foreign}; give the {family} model itself ({', '.join(LAYOUTS[family].pattern[:3])})"]
     if not held:
         keys = ", ".join(sorted(arrays)[:8]) or "nothing"
         return [f"not a {family} model: it holds {one_line(keys)[:200]}; expected {', '.join(NEEDED)}"]
-    found = list(array_problems(arrays, family))
-    if any(" this is a " in problem for problem in found) or found:
+    found = objects or list(array_problems(arrays, family))
+    if found:
         return found
     checked = check_arrays(one_line(path), arrays, family)
     columns = checked["shapedirs"].shape[2]
@@ -85,7 +87,7 @@ def _problems(path: Path, arrays: dict[str, np.ndarray], family: str) -> list[st
                      + " or ".join(f"{number} ({text})" for number, text in _COLUMNS[family].items()))
     elif not np.abs(checked["shapedirs"]).max() > 0:
         found.append("shapedirs is zero throughout")
-    found += _eyeballs(checked, family)
+    found += form_problems(checked["v_template"], checked["f"], family)
     for read in (lambda: texture_coordinates(family, path, arrays, checked["f"]),
                  lambda: landmark_points(path, arrays, checked["v_template"], checked["f"])):
         try:
@@ -95,18 +97,14 @@ def _problems(path: Path, arrays: dict[str, np.ndarray], family: str) -> list[st
     return found
 
 
-def _eyeballs(checked: dict[str, np.ndarray], family: str) -> list[str]:
-    """Whether the eyeballs are where the topology has them: balls level with each other, the left one at +X."""
-    balls = [checked["v_template"][a:b] for a, b in LAYOUTS[family].eyeballs]
-    size = np.array([np.ptp(ball, axis=0) for ball in balls])
-    middle = np.array([0.5 * (ball.min(axis=0) + ball.max(axis=0)) for ball in balls])
-    apart = middle[0] - middle[1]
-    if size.max() > 0.06 or size.min() < 0.012 or not 0.035 < np.linalg.norm(apart) < 0.1:
-        return [f"the vertices that are eyeballs in {family} are {size.max() * 1000:.0f} mm large and "
-                f"{np.linalg.norm(apart) * 1000:.0f} mm apart: vertices in another order, or not in metres"]
-    if apart[0] < 0.8 * np.linalg.norm(apart):
-        return ["v_template does not face +Z with +Y up: the left eye is not at +X of the right one"]
-    return []
+def _objects(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
+    """Needed arrays that an ``.npz`` holds as Python objects (chumpy's), which nobody can read without running code."""
+    if not zipfile.is_zipfile(path):
+        return []
+    with zipfile.ZipFile(path) as archive:
+        names = {name.removesuffix(".npy") for name in archive.namelist()}
+    return [f"{key} is a Python object in this .npz: save it as numbers, np.asarray({key}), or give the .pkl"
+            for key in NEEDED if key in names and key not in arrays]
 
 
 def not_a_model_file(path: Path) -> str | None:
@@ -133,8 +131,6 @@ def not_a_model_file(path: Path) -> str | None:
 
 def _zip(path: Path) -> str | None:
     """None for an ``.npz``; what to do with any other zip."""
-    import zipfile
-
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()[:1000]

@@ -42,9 +42,14 @@ def mesh_part(name: str, mesh: ObjMesh, chosen: np.ndarray, material: str) -> Me
     return MeshPart(name, keys[:, 0].astype(np.int32), local.reshape(-1, 3).astype(np.int32), np.float32(uv), material)
 
 
+def quads(mesh: ObjMesh) -> np.ndarray:
+    """(F, 4) int32 the mesh's faces, a triangle's last corner twice."""
+    return np.where(mesh.faces < 0, mesh.faces[:, 2:3], mesh.faces)
+
+
 def pieces(mesh: ObjMesh) -> np.ndarray:
     """(F,) int: which connected piece of the mesh each face belongs to."""
-    faces = np.where(mesh.faces < 0, mesh.faces[:, :1], mesh.faces)
+    faces = quads(mesh)
     rows, columns = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     count = len(mesh.vertices)
     return connected_components(coo_matrix((np.ones(len(rows)), (rows, columns)), (count, count)))[1][faces[:, 0]]

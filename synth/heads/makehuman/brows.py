@@ -7,7 +7,7 @@ import numpy as np
 from assets.makehuman.mhclo import MhClo
 from synth.heads.head import Attachment
 from synth.heads.makehuman.base import BaseMesh
-from synth.heads.makehuman.binding import attach, bind
+from synth.heads.makehuman.binding import attach, bind, quads
 from synth.heads.makehuman.ribbons import lay, thin
 from synth.heads.makehuman.strips import Strips, find_strips
 from synth.scene import MeshPart
@@ -20,10 +20,10 @@ def make_brows(name: str, clo: MhClo, base: BaseMesh) -> Attachment:
     rng = np.random.Generator(np.random.PCG64(sum(name.encode())))
     carry, offset = bind(clo, len(base.vertices))
     card = (carry @ base.vertices + offset).astype(np.float64)
-    strips = find_strips(card, clo.mesh.faces, lambda at: np.sign(at[:, :1]) * (1, 0, 0),
+    strips = find_strips(card, quads(clo.mesh), lambda at: np.sign(at[:, :1]) * (1, 0, 0),
                          lambda at: np.broadcast_to(_FRONT, at.shape))
     number, t = 800, np.linspace(0, 1, 4)
-    strip = rng.choice(len(strips.length), number, p=strips.area / strips.area.sum())
+    strip = strips.draw(rng, number)
     length = strips.length[strip][:, None]
     at = rng.random((number, 1)) ** 0.85  # denser towards the nose
     hair = rng.uniform(0.005, 0.009, (number, 1)) * (1 - 0.35 * at)
@@ -51,10 +51,10 @@ def make_lashes(name: str, clo: MhClo, base: BaseMesh) -> Attachment:
     def away(at: np.ndarray) -> np.ndarray:
         return at - np.where(at[:, :1] > 0, centres[0], centres[1])
 
-    strips = find_strips(card, clo.mesh.faces, away, lambda at: np.broadcast_to((0.0, 1.0, 0.0), at.shape),
+    strips = find_strips(card, quads(clo.mesh), away, lambda at: np.broadcast_to((0.0, 1.0, 0.0), at.shape),
                          lengthwise=False)
     number, t = 520, np.linspace(0, 1, 5)
-    strip = rng.choice(len(strips.length), number, p=strips.area / strips.area.sum())
+    strip = strips.draw(rng, number)
     length = strips.length[strip][:, None]
     hair = length * rng.uniform(0.7, 1.1, (number, 1))
     distance = -0.0004 + hair * t

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from assets.makehuman.mhclo import MhClo
 from synth.heads.head import Attachment
 from synth.heads.makehuman.base import BaseMesh
-from synth.heads.makehuman.binding import affine_weights, attach, bind, pieces
+from synth.heads.makehuman.binding import affine_weights, attach, bind, pieces, quads
 from synth.heads.makehuman.ribbons import lay, thin
 from synth.heads.makehuman.strips import Strips, find_strips
 from synth.heads.template.sculpt import smoothstep
@@ -24,6 +24,8 @@ root (0) to tip (1)."""
 
 _CAP = 50
 """Pieces of a mesh with more faces than this are caps over the scalp, not loose cards."""
+_UNDERCOAT = 32_000
+"""About the most triangles under the strands."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Style:
     """Where falling hair starts from."""
     length: tuple[float, float] = (0.05, 0.10)
     """Shortest and longest strand."""
-    width: float = 0.0013
+    width: float = 0.0011
     """Of a strand's ribbon at its widest."""
     lift: float = 0.003
     """How far strands rise from the mesh."""
@@ -58,14 +60,14 @@ class Style:
 
 STYLES: dict[str, Style] = {
     "afro01": Style(lift=0.018, curl=0.0042, strands=5200, nodes=8, width=0.0024, sink=0.004),
-    "bob01": Style(whorl=(-0.02, 0.13, 0.0), length=(0.08, 0.16), nodes=7, strands=4000, fringe=0.016),
-    "bob02": Style(whorl=(0.02, 0.12, -0.01), length=(0.08, 0.16), nodes=7, fringe=0.016),
-    "braid01": Style(gather=(0.0, -0.06, -0.09), length=(0.07, 0.14), fringe=0.016),
+    "bob01": Style(whorl=(-0.02, 0.13, 0.0), length=(0.08, 0.16), nodes=7, strands=4000, fringe=0.021),
+    "bob02": Style(whorl=(0.02, 0.12, -0.01), length=(0.08, 0.16), nodes=7, fringe=0.021),
+    "braid01": Style(gather=(0.0, -0.06, -0.09), length=(0.07, 0.14), fringe=0.021),
     "long01": Style(whorl=(0.0, 0.13, -0.01), length=(0.14, 0.30), nodes=8, strands=4500),
     "ponytail01": Style(gather=(0.0, 0.055, -0.11), length=(0.07, 0.16), lift=0.0015, sink=0.0004),
     "short01": Style(length=(0.018, 0.035), nodes=4, strands=8000, lift=0.005),
     "short02": Style(length=(0.04, 0.075), lift=0.004),
-    "short03": Style(whorl=(0.03, 0.12, -0.01), length=(0.05, 0.09), fringe=0.016),
+    "short03": Style(whorl=(0.03, 0.12, -0.01), length=(0.05, 0.09), fringe=0.021),
     "short04": Style(gather=(0.0, -0.08, -0.10), length=(0.05, 0.10), sink=-0.0006, sideburns=-0.012),
 }
 """Of the styles that MakeHuman ships."""
@@ -79,15 +81,14 @@ def make_hair(name: str, clo: MhClo, mesh: BaseMesh) -> Attachment:
     carry, offset = bind(clo, len(base))
     card = carry @ base + offset
     carry, offset = hold_to_skull(carry, offset, base)
-    quads = np.where(clo.mesh.faces < 0, clo.mesh.faces[:, 2:3], clo.mesh.faces)
-    centre = card[quads].mean(axis=1)
+    faces = quads(clo.mesh)
+    centre = card[faces].mean(axis=1)
     kept = (centre[:, 1] > style.sideburns) | (centre[:, 2] < 0.0)
-    kept &= (centre[:, 1] > style.fringe) | (np.abs(centre[:, 0]) > 0.048) | (centre[:, 2] < 0.06)
     if style.curl:  # loose cards say where curls end; ours stand on the cap beneath them
         piece = pieces(clo.mesh)
         kept &= np.bincount(piece)[piece] > _CAP
-    quads = quads[kept]
-    strips = find_strips(card, quads, lambda at: _guide(style, at), outward)
+    strips = find_strips(card, faces[kept], lambda at: _guide(style, at), outward)
+    strips = strips.cut(_before_eyes(0.5 * (card[strips.left] + card[strips.right]), style.fringe))
     under, under_faces, under_uv, under_lift = _undercoat(strips, style.sink, rng)
     strand, strand_faces, strand_uv, strand_lift = (_curls if style.curl else _strands)(strips, style, rng)
     rows = vstack([under, strand]).tocsr()
@@ -98,6 +99,11 @@ def make_hair(name: str, clo: MhClo, mesh: BaseMesh) -> Attachment:
     bound = thin(rows @ carry)
     at = rows @ (carry @ base + offset) + lift
     return attach(f"hair/{name}", (part,), bound, at - bound @ base, clo)
+
+
+def _before_eyes(at: np.ndarray, top: float) -> np.ndarray:
+    """(L,) bool: points in front of the face and lower than ``top``."""
+    return (at[:, 1] < top) & (np.abs(at[:, 0]) < 0.05) & (at[:, 2] > 0.06)
 
 
 def outward(at: np.ndarray) -> np.ndarray:
@@ -125,10 +131,11 @@ def hold_to_skull(carry: csr_matrix, offset: np.ndarray, base: np.ndarray) -> tu
     at = carry @ base + offset
     clear = cKDTree(base[:BODY]).query(at)[0]
     share = loose * smoothstep(-0.20, -0.08, at[:, 1]) * smoothstep(0.012, 0.032, clear)
+    share[share < 1e-3] = 0
     anchors = _anchors(base)
     weights = affine_weights(at, base[anchors])
     to = csr_matrix((np.ones(len(anchors)), (np.arange(len(anchors)), anchors)), shape=(len(anchors), len(base)))
-    chosen = np.flatnonzero(share > 1e-3)
+    chosen = np.flatnonzero(share)
     pick = csr_matrix((share[chosen], (chosen, np.arange(len(chosen)))), shape=(len(at), len(chosen)))
     scale = csr_matrix((1 - share, (np.arange(len(at)), np.arange(len(at)))))
     blended = scale @ carry + pick @ (csr_matrix(weights[chosen]) @ to)
@@ -150,9 +157,9 @@ BODY = 13380
 
 
 def _undercoat(strips: Strips, sink: float, rng: np.random.Generator):
-    """The mesh itself, a little sunk, each strip in three lanes that end raggedly: what shows between strands."""
-    lanes = 3
+    """The mesh itself, a little sunk, each strip in lanes that end raggedly: what shows between strands."""
     count = np.maximum(np.diff(strips.start), 3)
+    lanes = int(np.clip(_UNDERCOAT // (2 * count.sum()), 1, 3))
     length = strips.length
     faces, total = [], 0
     strip, distance, across = [], [], []
@@ -178,8 +185,8 @@ def _undercoat(strips: Strips, sink: float, rng: np.random.Generator):
 def _strands(strips: Strips, style: Style, rng: np.random.Generator):
     """Tapered ribbons along the strips: rows of weights on the mesh, faces, UVs, and how far each point is raised."""
     number, nodes = style.strands, style.nodes
-    area, length = strips.area, strips.length
-    strip = rng.choice(len(area), number, p=area / area.sum())
+    length = strips.length
+    strip = strips.draw(rng, number)
     long = rng.uniform(*style.length, number)
     first = rng.uniform(-0.4 * long, np.maximum(length[strip] - 0.4 * long, 0.0))
     first = np.maximum(first, rng.uniform(-0.004, 0.003, number))
@@ -202,8 +209,7 @@ def _strands(strips: Strips, style: Style, rng: np.random.Generator):
 def _curls(strips: Strips, style: Style, rng: np.random.Generator):
     """As ``_strands``, for coils that grow out of the mesh: each is carried whole by the place of its root."""
     number, nodes = style.strands, style.nodes
-    area = strips.area
-    strip = rng.choice(len(area), number, p=area / area.sum())
+    strip = strips.draw(rng, number)
     distance = rng.random((number, 1)) * strips.length[strip][:, None] * np.ones(nodes)
     t = np.linspace(0, 1, nodes)
     across = rng.random((number, 1))

@@ -118,9 +118,11 @@ _SPREADS = {
                                                 "invertedtriangular")},
 }
 """Those that differ from their folder's, by the name of the column towards +1."""
-_MEANS = {"mouth/mouth-scale-horiz-incr": 0.22, "eyebrows/eyebrows-trans-up": 0.3, "eyes/eye-trans-out": 0.15,
-          "mouth/mouth-angles-up": 0.08, "nose/nose-scale-depth-incr": 0.1}
-"""Sliders that are not 0 on average: MakeHuman's mouths are 6 mm narrower and its eyes 4 mm closer than Farkas's."""
+_MEANS = {"mouth/mouth-scale-horiz-incr": 0.5, "mouth/mouth-angles-up": 0.25, "mouth/mouth-upperlip-height-incr": -0.15,
+          "eyebrows/eyebrows-trans-up": 0.3, "eyebrows/eyebrows-angle-up": 0.2, "eyes/eye-trans-out": 0.3,
+          "nose/nose-scale-depth-incr": 0.1, "chin/chin-height-incr": 0.1}
+"""Sliders that are not 0 on average. MakeHuman's mouths are 6 mm narrower and its eyes 4 mm closer than Farkas's, and
+its brows and mouths at rest look stern."""
 
 
 def sample_shape(rng: np.random.Generator, traits: Traits, names: tuple[str, ...], sliders: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from assets.arrays import read_npz
 from assets.errors import AssetError
 from assets.files import DIGEST_BYTES, atomic_write, cache_dir, check_regular_file, one_line
-from assets.makehuman.obj import MAX_TEXT_BYTES
+from assets.makehuman import obj
 from synth.heads.canonical import canonical
 from synth.heads.driver import units_of
 from synth.heads.head import HeadModel, Identity
@@ -35,7 +35,7 @@ _MAX_FILES = 20_000
 def load_makehuman(path: Path | None = None) -> HeadModel:
     """The model in a MakeHuman data folder; without a path, in the one that ``pixelcube assets fetch makehuman`` made.
 
-    Reading 500 targets takes seconds: the assembled arrays are kept in the cache folder.
+    Reading some 450 targets takes seconds: the assembled arrays are kept in the cache folder.
     """
     folder = cache_dir() / "makehuman" if path is None else path
     if not (folder / "3dobjs" / "base.obj").is_file():
@@ -101,8 +101,8 @@ def _digest(folder: Path, patterns: tuple[str, ...], start: bytes = b"") -> str:
     if len(files) > _MAX_FILES:
         raise AssetError(f"{one_line(folder)}: {len(files):,} files, may be at most {_MAX_FILES:,}")
     for file in files:
-        if check_regular_file(file) > MAX_TEXT_BYTES:
-            raise AssetError(f"{one_line(file)}: larger than {MAX_TEXT_BYTES:,} bytes")
+        if check_regular_file(file) > obj.MAX_TEXT_BYTES:
+            raise AssetError(f"{one_line(file)}: larger than {obj.MAX_TEXT_BYTES:,} bytes")
         data = file.read_bytes()
         digest.update(f"{file.relative_to(folder).as_posix()} {len(data)} ".encode("utf-8", "replace"))
         digest.update(data)
@@ -110,6 +110,8 @@ def _digest(folder: Path, patterns: tuple[str, ...], start: bytes = b"") -> str:
 
 
 def _code() -> bytes:
-    """The source of this package and of the canonical space, which the arrays follow from."""
-    files = (*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parents[1] / "canonical.py")
+    """The source of what the arrays follow from: this package, its readers, the canonical space, expressions' names."""
+    heads = Path(__file__).parents[1]
+    files = [*sorted(Path(__file__).parent.glob("*.py")), *sorted(Path(obj.__file__).parent.glob("*.py")),
+             heads / "canonical.py", heads / "driver.py"]
     return b"".join(file.read_bytes().replace(b"\r\n", b"\n") for file in files)

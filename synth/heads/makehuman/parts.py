@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from assets.errors import AssetError
@@ -30,6 +32,8 @@ FLOOR = -0.489
 """Metres: where the torso is cut on the base mesh, along one of its edge loops below the breast."""
 ARM_LENGTH = 0.167
 """Metres along the upper arm from its joint: where the arm is cut, along an edge loop."""
+_GUTTER = 0.008
+"""Between UV islands: 4 texels of a texture of 512."""
 _HEAD_UV, _MOUTH_UV = ((0.64, 0.145), (1.0, 0.82)), ((0.75, 0.0), (0.93, 0.14))
 """Corners of the UV islands of the head's skin and of the inner mouth, which holds no other island."""
 
@@ -66,11 +70,41 @@ def make_parts(base: BaseMesh, canonical: np.ndarray, covered: np.ndarray) -> tu
     triangles, corners = base.mesh.triangles(faces)
     uv = base.mesh.uv[corners].mean(axis=1)
     mouth = _inside(uv, _MOUTH_UV)
-    middle = canonical[triangles].mean(axis=1)
+    # Of whole quads, so that the border is an edge loop where it can be; just past the red's border.
+    middle = canonical[base.mesh.faces[faces]].mean(axis=1)
+    middle = np.concatenate([middle, middle[base.mesh.faces[faces, 3] >= 0]])
     s, t = lip_coordinates(middle)
-    lips = (np.abs(t) < 1) & (s < 1) & (middle[:, 2] > 76) & _inside(uv, _HEAD_UV)
-    return tuple(_part(base, name, triangles[chosen], corners[chosen])
+    lips = (np.abs(t) < 1.1) & (s < 1) & (middle[:, 2] > 76) & _inside(uv, _HEAD_UV)
+    packed = _packed(base.mesh.uv, corners[~mouth])
+    return tuple(_part(name, triangles[chosen], corners[chosen], packed)
                  for name, chosen in (("skin", ~mouth & ~lips), ("lips", lips), ("mouth", mouth)))
+
+
+def _packed(uv: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """UVs (T, 2) whose islands, of faces (F, 3), fill the texture that the whole body had: 1.45 times finer.
+
+    Islands keep their proportions; they stand on one another in columns, the tallest first.
+    """
+    edges = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]]])
+    graph = coo_matrix((np.ones(len(edges)), edges.T), shape=(len(uv), len(uv)))
+    island = connected_components(graph, directed=False)[1]
+    members = [np.flatnonzero(island == k) for k in np.unique(island[corners])]
+    low = np.array([uv[chosen].min(axis=0) for chosen in members])
+    size = np.array([np.ptp(uv[chosen], axis=0) for chosen in members])
+    for scale in np.linspace(1.5, 0.5, 41):
+        places, x, y, widest = {}, _GUTTER, _GUTTER, 0.0
+        for k in np.argsort(-size[:, 1], kind="stable"):
+            width, height = scale * size[k] + _GUTTER
+            if y + height > 1:
+                x, y, widest = x + widest, _GUTTER, 0.0
+            places[k] = np.array([x, y])
+            y, widest = y + height, max(widest, width)
+        if x + widest <= 1 and scale * size[:, 1].max() + 2 * _GUTTER <= 1:
+            break
+    out = uv.copy()
+    for k, place in places.items():
+        out[members[k]] = (uv[members[k]] - low[k]) * scale + place
+    return out
 
 
 def _inside(uv: np.ndarray, box: tuple) -> np.ndarray:
@@ -86,10 +120,10 @@ def _bust(base: BaseMesh, faces: np.ndarray) -> np.ndarray:
     return (middle[:, 1] > FLOOR) & ((along < ARM_LENGTH) | (middle[:, 0] < 0.13))
 
 
-def _part(base: BaseMesh, name: str, triangles: np.ndarray, corners: np.ndarray) -> MeshPart:
-    """A part of base triangles and their UV indices (F, 3) each; UV seams repeat vertices."""
+def _part(name: str, triangles: np.ndarray, corners: np.ndarray, uv: np.ndarray) -> MeshPart:
+    """A part of base triangles and their indices (F, 3) into UVs (T, 2); UV seams repeat vertices."""
     pairs = np.stack([triangles.ravel(), corners.ravel()], axis=1)
     pairs, local = np.unique(pairs, axis=0, return_inverse=True)
     material = "mouth" if name == "mouth" else "skin"
     return MeshPart(name, pairs[:, 0].astype(np.int32), local.reshape(-1, 3).astype(np.int32),
-                    base.mesh.uv[pairs[:, 1]].astype(np.float32), material)
+                    uv[pairs[:, 1]].astype(np.float32), material)

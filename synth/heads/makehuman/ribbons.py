@@ -34,9 +34,15 @@ def lay(strips: Strips, strip: np.ndarray, distance: np.ndarray, across: np.ndar
 
 
 def thin(rows: csr_matrix, least: float = 0.03) -> csr_matrix:
-    """Rows without their small weights, summing to 1 again."""
+    """Rows without weights below ``least`` times their largest one, which takes those over: sums stay."""
     rows = rows.tocsr()
-    rows.data[np.abs(rows.data) < least] = 0
     rows.eliminate_zeros()
-    total = np.asarray(rows.sum(axis=1)).ravel()
-    return (csr_matrix((1 / total, (np.arange(len(total)), np.arange(len(total))))) @ rows).tocsr()
+    size, owner = np.abs(rows.data), np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    largest = np.maximum.reduceat(size, rows.indptr[:-1])[owner]
+    small = size < least * largest
+    heirs = np.flatnonzero(size == largest)
+    heirs = heirs[np.unique(owner[heirs], return_index=True)[1]]
+    rows.data[heirs] += np.bincount(owner, np.where(small, rows.data, 0.0), minlength=rows.shape[0])
+    rows.data[small] = 0
+    rows.eliminate_zeros()
+    return rows

@@ -9,6 +9,10 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
+from assets.errors import AssetError
+
+MAX_QUADS = 20_000
+"""Most faces of a mesh that is cut into strips; hair for real time has some thousands."""
 _ROUNDS = 12
 """Of letting each quad agree with its neighbours on where hair runs."""
 
@@ -46,6 +50,28 @@ class Strips:
         pieces[inner] = 0.5 * (width[inner] + width[inner + 1]) * np.diff(self.along, append=0)[inner]
         return np.add.reduceat(pieces, self.start[:-1])
 
+    def draw(self, rng: np.random.Generator, number: int) -> np.ndarray:
+        """(number,) strips, each as likely as it is large."""
+        area = self.area
+        if not area.sum() > 0:
+            raise AssetError("its mesh has no area")
+        return rng.choice(len(area), number, p=area / area.sum())
+
+    def cut(self, away: np.ndarray) -> Strips:
+        """The strips up to their first node that is ``away``, (K,) bool; without those that are gone at once."""
+        kept, ends = [], []
+        for first, last, end in zip(self.start[:-1], self.start[1:], self.ends, strict=True):
+            gone = np.flatnonzero(away[first:last])
+            stop = first + gone[0] + 1 if len(gone) else last
+            if stop - first > 1:
+                kept.append(np.arange(first, stop))
+                ends.append((end[0], end[1] or len(gone) > 0))
+        if not kept:
+            raise AssetError("nothing of its mesh is left")
+        nodes, start = np.concatenate(kept), np.cumsum([0, *map(len, kept)])
+        return dataclasses.replace(self, left=self.left[nodes], right=self.right[nodes], along=self.along[nodes],
+                                   start=start, ends=np.array(ends))
+
     def normals(self, strip: np.ndarray, distance: np.ndarray, across: np.ndarray) -> np.ndarray:
         """(L, 3) unit normals at the places that ``sample`` takes, on the outside."""
         on, before = (self.sample(strip, distance + step, across) @ self.points for step in (1e-3, -1e-3))
@@ -62,14 +88,15 @@ class Strips:
     def sample(self, strip: np.ndarray, distance: np.ndarray, across: np.ndarray) -> csr_matrix:
         """(L, M) rows that give points of strips: at a distance from the root, and from 0 (left) to 1 (right) across.
 
-        Cubic along the strip (Catmull & Rom 1974), linear across, and straight on beyond both ends.
+        Cubic along the strip (Catmull & Rom 1974), linear across, and straight on beyond both ends, by up to
+        1.5 times the last edge.
         """
         first, last = self.start[strip], self.start[strip + 1] - 1
         # One rising table of distances over all strips finds everybody's node at once.
         base = np.concatenate([[0], np.cumsum(self.length + 1.0)])
         table = self.along + np.repeat(base[:-1], np.diff(self.start))
         node = np.clip(np.searchsorted(table, base[strip] + distance, "right") - 1, first, last - 1)
-        f = (distance - self.along[node]) / np.maximum(self.along[node + 1] - self.along[node], 1e-6)
+        f = np.clip((distance - self.along[node]) / (self.along[node + 1] - self.along[node]), -1.5, 2.5)
         outside = (f < 0) | (f > 1)
         cubic = np.stack([((2 - f) * f - 1) * f, (3 * f - 5) * f * f + 2, ((4 - 3 * f) * f + 1) * f,
                           (f - 1) * f * f]) / 2
@@ -91,6 +118,8 @@ def find_strips(points: np.ndarray, quads: np.ndarray, guide: Callable[[np.ndarr
     whether hair runs along narrow pieces. Artists model hair with edges along it: of a quad's four directions the one
     is taken that suits the guide and its neighbours best.
     """
+    if not 0 < len(quads) <= MAX_QUADS:
+        raise AssetError(f"a mesh of {len(quads):,} quads, expected 1 to {MAX_QUADS:,}")
     corner = points[quads]
     centre = corner.mean(axis=1)
     rough = guide(centre)

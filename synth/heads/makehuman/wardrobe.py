@@ -4,6 +4,7 @@ for."""
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from assets.files import one_line
 from assets.makehuman.mhclo import MhClo, read_mhclo
 from synth.heads.head import Attachment
 from synth.heads.makehuman.base import BaseMesh
-from synth.heads.makehuman.binding import attach, bind, mesh_part, pieces
+from synth.heads.makehuman.binding import attach, bind, mesh_part, pieces, quads
 from synth.heads.makehuman.brows import make_brows, make_lashes
 from synth.heads.makehuman.eyes import make_eyes
 from synth.heads.makehuman.hair import make_hair
@@ -23,6 +24,7 @@ from synth.scene import MeshPart
 
 BUST = (-0.42, 0.29)
 """Garments are kept above this height and within this distance of the middle, metres, head frame: beyond the skin."""
+_NAME = re.compile(r"[\w-]{1,60}", re.ASCII)
 _EASE = 0.003
 """How far a garment is moved off the body, metres: it was fitted to other bodies than ours."""
 
@@ -38,7 +40,7 @@ class _Wardrobe(Mapping):
     def __init__(self, folder: Path, base: BaseMesh) -> None:
         self._base = base
         self._files = {f"{kind}/{path.stem}": path for kind in MAKERS
-                       for path in sorted(folder.glob(f"{kind}/*/*.mhclo"))}
+                       for path in sorted(folder.glob(f"{kind}/*/*.mhclo")) if _NAME.fullmatch(path.stem)}
         self._made: dict[str, Attachment] = {}
 
     def __getitem__(self, name: str) -> Attachment:
@@ -77,7 +79,7 @@ def _make_garment(name: str, clo: MhClo, base: BaseMesh) -> Attachment:
     """A garment's part about the bust, eased off the body."""
     carry, offset = bind(clo, len(base.vertices))
     place = carry @ base.vertices + offset
-    corners = place[np.where(clo.mesh.faces < 0, clo.mesh.faces[:, :1], clo.mesh.faces)]
+    corners = place[quads(clo.mesh)]
     shown = (corners[:, :, 1].min(axis=1) > BUST[0]) & (np.abs(corners[:, :, 0]).max(axis=1) < BUST[1])
     if not shown.any():
         raise AssetError("no face of it lies on the bust")

@@ -31,7 +31,7 @@ def garment(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
     down = np.array([d for d, _ in _HEM])
     depth = np.concatenate([down, down[-1] + np.linspace(0, 1, _ROWS + 1)[1:] ** 1.25 * 150])
     off = np.concatenate([[o for _, o in _HEM], np.linspace(3.0, 5.0, _ROWS)])
-    height = _heights(surface, turn, depth)
+    height = np.round(_heights(surface, turn, depth), 4)  # last bits depend on the machine's threads
     q = np.stack([np.broadcast_to(turn, height.shape), height], axis=2)
     skin = surface(cylinder(q.reshape(-1, 2))).reshape(*height.shape, 3)
     normal = _normals(skin)
@@ -65,7 +65,7 @@ def _heights(surface: Surface, turn: np.ndarray, depth: np.ndarray) -> np.ndarra
     q = np.stack(np.meshgrid(turn, height, indexing="ij"), axis=2)
     skin = surface(cylinder(q.reshape(-1, 2))).reshape(*q.shape[:2], 3)
     x, y, z = np.moveaxis(skin, 2, 0)
-    over = y - (-185.0 - 0.33 * z + 0.0015 * x**2 + 0.7e-6 * x**4)
+    over = y - (-182.0 - 0.33 * z + 0.0015 * x**2 + 0.7e-6 * x**4)
     length = np.pad(np.cumsum(np.linalg.norm(np.diff(skin, axis=1), axis=2), axis=1), ((0, 0), (1, 0)))
     cut = np.argmax(over < 0, axis=1)
     rows = np.arange(len(turn))

@@ -2,9 +2,9 @@
 
 Origin: the head's centre, level with the pupils, in the plane of the tragi; x to the subject's left, y up, z out of the
 face. Distances follow published craniofacial means, taken between the sexes (L. G. Farkas, Anthropometry of the Head
-and Face, 2nd ed., 1994; NASA-STD-3000 vol. I, 1995): head length 192, breadth 148, vertex-gnathion 226, bizygomatic
-134, bigonial 104, nasion-gnathion 118, nasion-subnasale 52, nasal protrusion 19, alar breadth 34, mouth breadth 52,
-ear 61 x 35, biocular breadth 89, neck breadth 112. Depths between them were sculpted by eye.
+and Face, 2nd ed., 1994; NASA-STD-3000 vol. I, 1995): head length 194, breadth 151, vertex-gnathion 226, bizygomatic
+137, bigonial 104, nasion-gnathion 118, nasion-subnasale 52, nasal protrusion 18, alar breadth 36, mouth breadth 52,
+ear 61 x 35, biocular breadth 89, neck breadth 104. Depths between them were sculpted by eye.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _ROWS: dict[float | tuple[float, float], list[tuple[float, ...]]] = {
     -18: [(0, 104.6), (5, 102.4), (9, 97.4), (13.5, 91.6), (19, 88.6), (31, 89.2), (42, 86), (51, 77.5), (60, 60),
           (66.5, 38),
           (70, 6), (68, -35), (54, -64), (0, -90.5)],
-    -27: [(0, 110.8), (5.6, 108.2), (10.4, 102.2), (14.8, 95.6), (20, 91), (32, 89), (44, 83.5), (54, 72.5), (62, 56),
+    -27: [(0, 111.3), (5.6, 108.6), (10.4, 102.2), (14.8, 95.6), (20, 91), (32, 89), (44, 83.5), (54, 72.5), (62, 56),
           (67, 36), (69.5, 6)],
-    -35: [(0, 116.2), (6.4, 114.2), (11.2, 109), (15.4, 103.6), (18.8, 97.6), (23, 93), (34, 88.6), (46, 81), (56, 68)],
+    -35: [(0, 117), (6.4, 114.9), (11.2, 109.4), (15.4, 103.6), (18.8, 97.6), (23, 93), (34, 88.6), (46, 81), (56, 68)],
     -44: [(22, 95), (34, 88), (46, 79), (56, 64), (61, 44), (62, 14), (58.5, -25), (46, -57), (0, -78)],
     # Muzzle without lips, cheeks.
     -54: [(0, 101), (8, 100.8), (17, 98.4), (27, 92.6), (36, 86), (47, 75.5), (56, 58)],
@@ -71,9 +71,9 @@ _ROWS: dict[float | tuple[float, float], list[tuple[float, ...]]] = {
     (-300, -350): [(0, 72), (60, 84), (143, 52), (222, -36), (124, -124), (0, -116)],
     (-345, -388): [(0, 82), (65, 95), (143, 54), (217, -34), (120, -120), (0, -112)],
     # The nose's underside: tip, columella, wings and the floor of the nostrils.
-    (-39, -38.4): [(0, 117.3), (6.4, 115.2)],
-    (-42.4, -41.2): [(0, 116), (5.8, 113.8)],
-    (-45, -43.6): [(0, 111.8), (4.8, 110)],
+    (-39, -38.4): [(0, 118.6), (6.4, 116.3)],
+    (-42.4, -41.2): [(0, 117), (5.8, 114.7)],
+    (-45, -43.6): [(0, 112.4), (4.8, 110.6)],
     (-46.6, -45.8): [(0, 107.4), (9.5, 106)],
     (-47.2, -48.6): [(0, 103.6), (8, 102), (15.4, 98)],
     (-43, -41.4): [(12, 109), (17, 103.6)],

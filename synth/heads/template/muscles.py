@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 
 from synth.heads.template.sculpt import smoothstep, stroke
+from synth.heads.template.traits import near
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +34,8 @@ class Face:
     """(N,) bool."""
 
     def near(self, centre, size) -> np.ndarray:
-        """Gaussian weight (N,) about a point and its mirror image."""
-        mirrored = np.stack([np.abs(self.v[:, 0]), self.v[:, 1], self.v[:, 2]], axis=1)
-        return np.exp(-((((mirrored - centre) / size) ** 2).sum(axis=1)))
+        """Gaussian weight (N,) about a point and its mirror image, smooth across the midline."""
+        return near(self.v, centre, size)
 
     def push(self, weight: np.ndarray, dx, dy, dz) -> np.ndarray:
         """(N, 3) weighted move; ``dx`` points away from the midline."""
@@ -152,8 +152,8 @@ def _corners(f: Face) -> dict[str, np.ndarray]:
         "AU12": f.push(f.corner, 5.0, 0, -4.2) + f.push(f.arc, 0, 7.0, 0)
         + f.push(stretch * (1 - f.corner), 2.6, 0, -1.2)
         + f.push(f.near((0, -66, 95), (20, 15, 30)), 0, 0, -1.5) + f.push(thin, 0, -0.16, 0)
-        + f.push(f.near((39, -42, 82), (17, 16, 30)), 2.2, 4.8, 3.2) + f.crease(smile_fold, 3.2, 1.7)
-        + f.bulge(f.near((43, -47, 76), (10, 13, 22)), 2.0) + f.push(f.near((0, -62, 96), (26, 14, 30)), 0, 0.8, 0)
+        + f.push(f.near((39, -42, 82), (17, 16, 30)), 2.2, 4.8, 3.2) + f.crease(smile_fold, 3.2, 1.5)
+        + f.bulge(f.near((43, -47, 76), (10, 13, 22)), 2.0) + f.push(f.near((0, -62, 96), (26, 14, 30)), 0, 1.3, 0)
         + f.push(f.near((18, -40, 100), (8, 8, 14)), 1.4, 0.5, -0.3) + f.push(
             f.near((0, -90, 96), (22, 10, 24)), 0, 0.8, -0.8),
         "AU13": f.push(f.modiolus, 1.0, 3.0, -1.8) + f.push(f.arc, 0, 4.6, 0) + f.push(f.corner, 0.8, 0, 0)
@@ -203,10 +203,10 @@ def _lips(f: Face) -> dict[str, np.ndarray]:
         "AU24": f.push(toward, 0, -0.36, 0) + f.push(outer, 0, -0.6, -1.0) + f.push(f.lips, 0, 0, -0.9)
         + f.push(f.modiolus, -0.6, 0, -0.8) + f.bulge(f.near((0, -53, 102), (16, 4, 20)), 0.8)
         + f.bulge(f.near((0, -82, 96), (15, 4, 20)), 0.9),
-        "AU25": f.push(f.upper, 0, 2.6, 0.4) + f.push(f.lower, 0, -4.6, 0.2),
+        "AU25": f.push(f.upper, 0, 3.2, 0.4) + f.push(f.lower, 0, -4.4, 0.2),
         "AU26": f.push(f.near((0, -76, 96), (30, 14, 30)) * (rise < 0) * smoothstep(1.05, 0.6, f.s), 0, -6.0, -0.5),
-        "AU28": f.push(rolled * np.clip(rise, -13, 13), 0, -0.66, 0) + f.push(f.red * smoothstep(78, 90, z), 0, 0, -2.6)
-        + f.push(f.lips, 0, 0, -1.8) + f.push(outer, 0, -0.4, -1.0) + f.push(f.modiolus, 0.8, 0, -1.2),
+        "AU28": f.push(rolled * np.clip(rise, -13, 13), 0, -0.44, 0) + f.push(f.red * smoothstep(78, 90, z), 0, 0, -2.6)
+        + f.push(f.lips, 0, 0, -1.8) + f.push(outer, 0, 0, -1.0) + f.push(f.modiolus, 0.8, 0, -1.2),
     }
 
 
@@ -231,14 +231,14 @@ def _jaw_and_neck(f: Face) -> dict[str, np.ndarray]:
     masseter = f.near((53, -62, 28), (18, 24, 22))
     moving = f.jaw[:, None]
     along = np.clip((z - 38) / 45, 0, 1)
-    slim = np.where(f.tongue, -0.45 * (y + 76) * along, 0)
-    tongue = np.stack([-0.28 * x * along, slim + 5.5 * along + 2 * np.sin(np.pi * along) - 2 * along**4,
+    slim = np.where(f.tongue, -0.6 * (y + 76) * along, 0)
+    tongue = np.stack([-0.28 * x * along, slim + 1.8 * along + 2 * np.sin(np.pi * along) - 2 * along**4,
                        35 * along**1.4], axis=1)
-    drop = moving * (0, -9.0, -1.2) + f.push(f.upper, 0, 1.6, 0.2) + f.push(f.lower, 0, -1.5, 0.8)
+    drop = moving * (0, -12.0, -1.6) + f.push(f.upper, 0, 1.6, 0.2) + f.push(f.lower, 0, -1.5, 0.8)
     return {
         "AU19": np.where(f.tongue[:, None], tongue, drop),
         "AU21": radial * (3.6 * ridge * neck)[:, None] + f.push(f.corner, 1.2, -1.8, -0.6)
         + f.push(f.near((30, -100, 72), (22, 14, 34)), 0.8, -1.5, 0),
         "AU29": moving * (0, -0.8, 6.0) + f.push(f.corner, 0, -0.4, 1.0),
-        "AU31": f.bulge(masseter, 3.6) + f.bulge(f.near((60, 14, 52), (12, 14, 18)), 1.2),
+        "AU31": f.bulge(masseter, 4.2) + f.bulge(f.near((60, 14, 52), (12, 14, 18)), 1.2),
     }

@@ -28,7 +28,7 @@ def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
 def mouth_line(x: np.ndarray) -> np.ndarray:
     """Height of the closed lips' contact line at distance x from the midline, mm."""
     s = np.abs(x) / CHEILION[0]
-    return CHEILION[1] + 0.7 * np.cos(np.pi * np.clip(s, 0, 1.5)) - 0.9 * np.exp(-((s / 0.16) ** 2))
+    return CHEILION[1] + 0.3 * np.cos(np.pi * np.clip(s, 0, 1.5)) - 0.9 * np.exp(-((s / 0.16) ** 2))
 
 
 def lip_coordinates(point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -163,7 +163,7 @@ def _neck(p: np.ndarray) -> np.ndarray:
     under = [(51, -76, -2), (47, -92, 14), (40, -106, 40), (27, -115, 56), (14, -119, 62)]
     muscle = [(60, -52, -24), (48, -100, -8), (33, -142, 14), (17, -176, 24), (9, -195, 23)]
     clavicle = [(9, -200, 26), (34, -197, 24), (70, -191, 12), (105, -183, -8), (140, -181, -30)]
-    height = 1.2 * tube(p, border, 6.0, 0.2) - 2.2 * tube(p, under, 8.0, 0.25)
+    height = 1.2 * tube(p, border, 6.0, 0.2) - 1.7 * tube(p, under, 8.0, 0.25)
     height += 3.4 * tube(p, muscle, 8.5, 0.3) + 1.0 * spot(p, (9, -195, 23), (6, 9, 12))
     height += 3.0 * spot(p, (0, -141, 42), (8, 11, 14)) - 3.0 * spot(p, (0, -188, 22), (6, 8, 12))
     outward = p * (1, 0, 1) - (0, 0, -12)

@@ -102,7 +102,7 @@ def _upper(v: np.ndarray) -> dict[str, np.ndarray]:
         "epicanthus": canthus + 0.5 * fold,
         "eye_bags": push(v, (32, -14, 87), (13, 4.5, 14), (0, -0.5, 1.3))
         + push(v, (30, -20, 88), (14, 4, 14), (0, 0, -0.8)),
-        "cheekbones": push(v, (49, -20, 75), (17, 14, 26), (2.0, 0.6, 2.2)),
+        "cheekbones": push(v, (49, -20, 75), (20, 18, 30), (1.7, 0.5, 1.9)),
         "cheek_fullness": push(v, (42, -54, 74), (20, 25, 34), (2.6, -0.4, 2.4)),
         "cheek_hollow": push(v, (47, -50, 66), (15, 17, 28), (-2.0, 0, -1.6)),
     }
