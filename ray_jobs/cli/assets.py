@@ -158,7 +158,12 @@ def verify(what: Sequence[str]) -> int:
     path = Path(rest[0]) if rest else None
     if kind == "hdri":
         return _verify_maps(path)
-    return _report(f"{kind} {path or ''}".strip(), _head_problems(kind, path))
+    problems = _head_problems(kind, path)
+    if not problems and kind != "makehuman":
+        from synth.heads.flame.verify import describe_flame
+
+        make_console().print(describe_flame(path, kind), markup=False, soft_wrap=True)
+    return _report(f"{kind} {path or ''}".strip(), problems)
 
 
 def _head_problems(kind: str, path: Path | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synth.appearance import colours, texels
+from synth.appearance.albedo_models import wear_albedo
 from synth.appearance.cloth import paint_cloth
 from synth.appearance.eyes import paint_eye
 from synth.appearance.hair import paint_hair
@@ -25,7 +26,7 @@ def sample_appearance(rng: np.random.Generator, person: Person, size: int = 1024
     fibre, ground = colours.sample_iris(rng, tone)
     look = sample_complexion(rng, colours.skin_reflectance(tone), hair)
     materials = {
-        "skin": paint_skin(rng, head, look, size),
+        "skin": wear_albedo(paint_skin(rng, head, look, size), head, rng),
         "eye": paint_eye(rng, fibre, ground, size // 2),
         "hair": paint_hair(rng, head, hair, look.tone, size),
         "lashes": Material(np.clip(0.5 * hair, 0.01, 0.05).astype(np.float32), roughness=0.5, specular=0.3),

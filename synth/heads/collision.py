@@ -253,7 +253,7 @@ class _ContactStep:
 class _TongueStep:
     """Lifts what of the tongue leaves the mouth over the lower teeth: expressions move it straight through them."""
 
-    _NEAR, _OVER, _REACH = (-0.011, -0.006), 0.001, 0.008
+    _NEAR, _OVER, _REACH = (-0.011, -0.006), 0.0015, 0.011
     """Metres: where lifting sets in and is whole, from the teeth's front; kept over them; how far a lift spreads."""
 
     def __init__(self, surface: Surface, arch: Arch):

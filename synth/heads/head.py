@@ -173,17 +173,24 @@ def _dress(head: HeadModel, identity: Identity, subdivision: int) -> Person:
         rest.append(placed)
         start += len(placed)
     arrays = head.arrays
-    poses = len(arrays["posedirs"])
-    per_vertex = arrays["posedirs"].reshape(poses, -1, 3).transpose(1, 2, 0)
     rig = {
-        name: np.concatenate([values, *(_carried(item, values) for item in worn)]) if worn else values
-        for name, values in (("expression_directions", arrays["expression_directions"]),
-                             ("weights", arrays["weights"]), ("posedirs", per_vertex))
+        name: np.concatenate([arrays[name], *(_carried(item, arrays[name]) for item in worn)]) if worn else arrays[name]
+        for name in ("expression_directions", "weights")
     }
-    rig["posedirs"] = np.ascontiguousarray(rig["posedirs"].transpose(2, 0, 1).reshape(poses, -1))
+    rig["posedirs"] = _pose_directions(arrays["posedirs"], worn, start)
     rig["J_regressor"] = np.pad(arrays["J_regressor"], ((0, 0), (0, start - len(base))))
     refinement = refine(tuple(parts), start, subdivision)
     return Person(head, identity, refinement.parts, np.concatenate(rest), rig, refinement)
+
+
+def _pose_directions(base: np.ndarray, worn: list[Attachment], count: int) -> np.ndarray:
+    """(P, 3 count) pose directions of the base (P, 3 N) and of what it wears; zeros take no memory until touched."""
+    poses = len(base)
+    if not base.any():
+        return np.zeros((poses, 3 * count), np.float32)
+    per_vertex = base.reshape(poses, -1, 3).transpose(1, 2, 0)
+    whole = np.concatenate([per_vertex, *(_carried(item, per_vertex) for item in worn)])
+    return np.ascontiguousarray(whole.transpose(2, 0, 1).reshape(poses, -1))
 
 
 def _skin(rest: np.ndarray, directions: np.ndarray, coefficients: np.ndarray, pose: np.ndarray, rig: dict,

@@ -77,7 +77,7 @@ def flame_like(head, tmp_path_factory) -> HeadModel:
     for chosen, count, centre in ((skin, 3931, (0, 0, 0)), *((ball, 546, None) for ball in head.eyeballs)):
         points = head.neutral[chosen]
         if chosen is skin:  # no linings and ears, which rays from the middle of the head meet twice
-            points = points[(points[:, 1] > -0.17) & (np.abs(points[:, 0]) < 0.072)]
+            points = points[(points[:, 1] > -0.13) & (np.abs(points[:, 0]) < 0.072)]
         points = points[np.linspace(0, len(points) - 1, count).astype(int)]
         middle = points.mean(axis=0) if centre is None else np.float32(centre)
         faces.append(sphere_faces(points - middle) + sum(map(len, pieces)))
@@ -98,7 +98,7 @@ def test_flame_heads_are_painted_where_their_faces_are(flame_like):
     assert skin.vertex_map.max() < 3931 and len(skin.vertex_map) > len(np.unique(skin.vertex_map))
     size = 256
     places = texels.positions(flame_like, "skin", size)
-    rows = slice(int(0.25 * size), int(0.7 * size))  # forehead to chin
+    rows = slice(int(0.16 * size), int(0.48 * size))  # forehead to chin
     assert places[rows, size // 2, 2].min() > 35  # the middle of the texture is the face,
     assert places[rows, [0, -1], 2].max() < 0  # its sides are the back of the head
     expected = flame_like.canonical[skin.vertex_map]

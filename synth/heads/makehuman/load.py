@@ -57,7 +57,7 @@ def load_makehuman(path: Path | None = None) -> HeadModel:
             "J_regressor": arrays["J_regressor"], "weights": arrays["weights"], "parents": PARENTS,
         },
         draw=functools.partial(_draw, names=names, sliders=arrays["sliders"], wardrobe=tuple(wardrobe)),
-        droop=lambda shape: float(arrays["droop"] @ shape), wardrobe=wardrobe,
+        droop=functools.partial(_droop, arrays["droop"]), wardrobe=wardrobe,
     )
 
 
@@ -65,6 +65,10 @@ def _draw(rng: np.random.Generator, names: tuple[str, ...], sliders: np.ndarray,
     traits = sample_traits(rng)
     shape = sample_shape(rng, traits, names, sliders)
     return Identity(shape, choose_wardrobe(rng, wardrobe, traits.female, traits.years))
+
+
+def _droop(row: np.ndarray, shape: np.ndarray) -> float:
+    return float(row @ shape)
 
 
 def _cached(folder: Path, base: BaseMesh) -> dict[str, np.ndarray]:
