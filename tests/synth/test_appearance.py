@@ -8,6 +8,7 @@ from synth.appearance import colours, texels
 from synth.appearance.appearance import sample_appearance
 from synth.heads.head import HeadModel, Person
 from synth.heads.load import load_head
+from synth.scene import vertex_normals
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +77,10 @@ def flame_like(head, tmp_path_factory) -> HeadModel:
     skin = np.unique(np.concatenate([part.vertex_map for part in head.parts if part.label in ("skin", "lips")]))
     for chosen, count, centre in ((skin, 3931, (0, 0, 0)), *((ball, 546, None) for ball in head.eyeballs)):
         points = head.neutral[chosen]
-        if chosen is skin:  # no linings and ears, which rays from the middle of the head meet twice
-            points = points[(points[:, 1] > -0.13) & (np.abs(points[:, 0]) < 0.072)]
+        if chosen is skin:  # no linings, nostrils and ears, which rays from the middle of the head meet twice
+            outwards = np.einsum("kd,kd->k", points, vertex_normals(head.neutral, head.parts)[chosen])
+            open_ = outwards > 0.35 * np.linalg.norm(points, axis=1)
+            points = points[open_ & (points[:, 1] > -0.13) & (np.abs(points[:, 0]) < 0.072)]
         points = points[np.linspace(0, len(points) - 1, count).astype(int)]
         middle = points.mean(axis=0) if centre is None else np.float32(centre)
         faces.append(sphere_faces(points - middle) + sum(map(len, pieces)))
