@@ -142,8 +142,8 @@ class Resolver:
 
     def __init__(self, person: Person):
         surface = control_surface(person)
-        self._steps = [_LidStep(surface, side) for side in (0, 1)]
-        arches = surface.arches()
+        self._steps = [_LidStep(surface, side) for side in (0, 1)] if surface.has_eyes else []
+        arches = surface.arches() if len(surface.vertices("lips")) else []  # no mouth found: nothing to keep apart
         self._steps += [_LipStep(surface, arch) for arch in arches]
         self._steps += [_ContactStep(surface, arch) for arch in arches[:1]]
         self._steps += [_TongueStep(surface, arch) for arch in arches[1:] if len(surface.vertices("tongue"))]

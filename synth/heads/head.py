@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -130,12 +131,12 @@ class Person:
     refinement: Refinement
     """From the M vertices to the rendered ones."""
 
-    def animate(self, performance: Performance) -> Refined:
+    def animate(self, performance: Performance, resolve: bool = True) -> Refined:
         """Every frame of a performance: a sequence of T arrays (V, 3) float32, metres, world axes.
 
         Rotations are about the model's joints: ``head`` turns everything about the base of the neck, ``neck`` the head
         on the neck, ``jaw`` (positive X opens) and eyes within the head. Action units that the family doesn't know are
-        left out.
+        left out. With ``resolve`` lids end up before the eyeballs and lips before the teeth.
         """
         head = self.head
         coefficients = drive(performance, head.expressions, head.droop(self.identity.shape))
@@ -149,7 +150,15 @@ class Person:
             coefficients = np.concatenate([coefficients, performance.flame[:, :used]], axis=1)
             directions = np.concatenate([directions, self._native(used)], axis=2)
         vertices = _skin(self.rest, directions, coefficients, pose, self.rig, head.arrays["parents"])
+        if resolve:
+            vertices = self._resolver(vertices)
         return Refined(vertices + performance.translation[:, None], self.refinement)
+
+    @functools.cached_property
+    def _resolver(self) -> Callable[[np.ndarray], np.ndarray]:
+        from synth.heads.collision import Resolver
+
+        return Resolver(self)
 
     def _native(self, used: int) -> np.ndarray:
         """(M, 3, used) the family's own expression directions on base and attachments."""

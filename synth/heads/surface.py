@@ -40,6 +40,11 @@ class Surface:
         found = [part.vertex_map[part.faces] for part in self.parts if part.label in labels]
         return np.concatenate(found) if found else np.zeros((0, 3), int)
 
+    @property
+    def has_eyes(self) -> bool:
+        """Whether it has eyeballs: a family may have them among the things to wear."""
+        return bool(len(self.vertices("sclera", "iris", "cornea")))
+
     def ball(self, side: int) -> Ball:
         """The left (0) or right (1) eyeball: its outermost surface."""
         vertices = self.vertices("sclera", "iris", "cornea")
@@ -95,6 +100,8 @@ def refined_surface(person: Person) -> Surface:
 def _tucked(surface: Surface, neutral: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     """(V,) the skin that on the mean head lies in an eyeball and leads, within it, to the skin's open edge or back."""
     tucked = np.zeros(len(surface.rest), bool)
+    if not surface.has_eyes:
+        return tucked
     skin = surface.faces("skin")
     skin = skin[(skin < len(neutral)).all(axis=1)]
     mean = dataclasses.replace(surface, rest=neutral, eyes=eyes, parts=tuple(
@@ -104,7 +111,7 @@ def _tucked(surface: Surface, neutral: np.ndarray, eyes: np.ndarray) -> np.ndarr
     rim = np.zeros(len(neutral), bool)
     rim[edges[count == 1]] = True
     for side in (0, 1):
-        ball = mean.ball(side) if len(mean.vertices("sclera", "iris", "cornea")) else surface.ball(side)
+        ball = mean.ball(side) if mean.has_eyes else surface.ball(side)
         near = np.unique(skin)
         near = near[np.linalg.norm(neutral[near] - eyes[side], axis=1) < 1.3 * ball.size]
         inside = np.zeros(len(neutral), bool)

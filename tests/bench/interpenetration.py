@@ -70,7 +70,8 @@ def measure(head, people: int, frames: int, seconds: float) -> tuple[dict, dict]
         for name in PERFORMANCES:
             if seed and time.perf_counter() - begun > seconds:
                 break
-            vertices = person.animate(sample_performance(np.random.default_rng(100 + seed), frames, 4.0, name))[:]
+            act = sample_performance(np.random.default_rng(100 + seed), frames, 4.0, name)
+            vertices = person.animate(act, resolve=False)[:]
             start = time.process_time()
             cured = resolver(vertices)
             middle = time.process_time()

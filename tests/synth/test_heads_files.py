@@ -119,7 +119,7 @@ def test_flame_folder_loads_and_moves(tmp_path, flame):
     assert head.native.shape[1:] == (3, 100) and "FLAME" in head.licence
     assert len(head.expressions) == head.arrays["expression_directions"].shape[2]
     identity = head.sample_identity(np.random.default_rng(0))
-    moved = head.animate(identity, neutral(2, 24.0))
+    moved = head.person(identity).animate(neutral(2, 24.0), resolve=False)
     np.testing.assert_allclose(moved[1], head.shaped(identity), atol=1e-6)
 
 

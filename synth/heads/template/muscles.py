@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from synth.heads.template.sculpt import smoothstep, stroke
-from synth.heads.template.traits import near
+from synth.heads.template.traits import MOUTH, near
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,17 +62,17 @@ class Face:
     @property
     def upper(self) -> np.ndarray:
         """(N,) the upper lip with the skin above it, fading at the corners; nothing below the contact."""
-        return self.near((0, -58, 98), (27, 12, 26)) * (self.rise > 0) * smoothstep(1.05, 0.55, self.s)
+        return self.near((0, MOUTH + 8, 98), (27, 12, 26)) * (self.rise > 0) * smoothstep(1.05, 0.55, self.s)
 
     @property
     def lower(self) -> np.ndarray:
         """(N,) the lower lip with the skin below it."""
-        return self.near((0, -74, 98), (27, 13, 26)) * (self.rise < 0) * smoothstep(1.05, 0.55, self.s)
+        return self.near((0, MOUTH - 8, 98), (27, 13, 26)) * (self.rise < 0) * smoothstep(1.05, 0.55, self.s)
 
     @property
     def lips(self) -> np.ndarray:
         """(N,) both lips and the skin about them, over the contact without a step."""
-        return self.near((0, -66, 95), (31, 15, 34))
+        return self.near((0, MOUTH, 95), (31, 15, 34))
 
     @property
     def red(self) -> np.ndarray:
@@ -83,19 +83,19 @@ class Face:
     @property
     def corner(self) -> np.ndarray:
         """(N,) the mouth's corners with their surroundings."""
-        return self.near((27, -66, 88), (15, 14, 30))
+        return self.near((27, MOUTH, 88), (15, 14, 30))
 
     @property
     def arc(self) -> np.ndarray:
         """(N,) as ``corner``, but nothing at the mouth's middle: what it lifts keeps a round line."""
         x, y, z = np.abs(self.v[:, 0]), self.v[:, 1], self.v[:, 2]
         across = 1.14 * (x / 27) ** 2 * np.exp(-((np.maximum(x - 22, 0) / 14) ** 2))
-        return across * np.exp(-(((y + 66) / 14) ** 2) - ((z - 88) / 30) ** 2)
+        return across * np.exp(-(((y - MOUTH) / 14) ** 2) - ((z - 88) / 30) ** 2)
 
     @property
     def modiolus(self) -> np.ndarray:
         """(N,) the corners alone."""
-        return self.near((27, -66, 88), (9, 9, 26))
+        return self.near((27, MOUTH, 88), (9, 9, 26))
 
 
 def units(face: Face) -> dict[str, np.ndarray]:
@@ -151,15 +151,15 @@ def _corners(f: Face) -> dict[str, np.ndarray]:
     return {
         "AU12": f.push(f.corner, 5.0, 0, -4.2) + f.push(f.arc, 0, 7.0, 0)
         + f.push(stretch * (1 - f.corner), 2.6, 0, -1.2)
-        + f.push(f.near((0, -66, 95), (20, 15, 30)), 0, 0, -1.5) + f.push(thin, 0, -0.16, 0)
+        + f.push(f.near((0, MOUTH, 95), (20, 15, 30)), 0, 0, -1.5) + f.push(thin, 0, -0.16, 0)
         + f.push(f.near((39, -42, 82), (17, 16, 30)), 2.2, 4.8, 3.2) + f.crease(smile_fold, 3.2, 1.5)
-        + f.bulge(f.near((43, -47, 76), (10, 13, 22)), 2.0) + f.push(f.near((0, -62, 96), (26, 14, 30)), 0, 1.3, 0)
+        + f.bulge(f.near((43, -47, 76), (10, 13, 22)), 2.0) + f.push(f.near((0, MOUTH + 4, 96), (26, 14, 30)), 0, 1.3, 0)
         + f.push(f.near((18, -40, 100), (8, 8, 14)), 1.4, 0.5, -0.3) + f.push(
             f.near((0, -90, 96), (22, 10, 24)), 0, 0.8, -0.8),
         "AU13": f.push(f.modiolus, 1.0, 3.0, -1.8) + f.push(f.arc, 0, 4.6, 0) + f.push(f.corner, 0.8, 0, 0)
         + f.bulge(f.near((36, -48, 84), (11, 11, 22)), 3.6) + f.push(f.near((36, -46, 84), (13, 12, 24)), 0, 2.2, 0)
         + f.crease([(24, -44), (29, -52), (32, -60)], 2.2, 1.2),
-        "AU14": f.push(f.modiolus, 2.2, 0.5, -4.2) + f.bulge(f.near((37, -66, 80), (6, 12, 18)), 2.2)
+        "AU14": f.push(f.modiolus, 2.2, 0.5, -4.2) + f.bulge(f.near((37, MOUTH, 80), (6, 12, 18)), 2.2)
         + f.bulge(f.near((27, -77, 88), (8, 5, 16)), 1.2) + f.bulge(f.near((27, -56, 90), (8, 5, 16)), 1.0)
         + f.crease([(31, -60), (32, -66), (31, -73)], 1.8, 1.6),
         "AU15": f.push(f.corner, 1.0, 0, -0.8) + f.push(f.arc, 0, -5.6, 0) + f.push(f.modiolus, 0, -0.8, 0)
@@ -191,9 +191,9 @@ def _lips(f: Face) -> dict[str, np.ndarray]:
         "AU17": f.push(chin, 0, 5.2, 1.0) + f.bulge(chin * dimples, 0.6)
         + f.bulge(f.near((0, -92, 96), (13, 7, 20)), 1.2)
         + f.push(f.lips * (rise < 0), 0, 1.9, 1.2) + f.push(f.lips * (rise > 0), 0, 1.7, 0.4)
-        + f.push(f.near((0, -66, 98), (18, 13, 28)), 0, 1.5, 0.6) + f.push(f.modiolus, 0, -2.6, -0.3),
+        + f.push(f.near((0, MOUTH, 98), (18, 13, 28)), 0, 1.5, 0.6) + f.push(f.modiolus, 0, -2.6, -0.3),
         "AU18": f.push(narrow, -9.5, 0, 0) + f.push(f.modiolus, -1.5, 0, 4.0) + f.push(f.lips, 0, 0, 5.0)
-        + f.push(f.near((0, -66, 98), (15, 12, 26)), 0, 0, 2.4) + f.push(toward, 0, 0.14, 0.02)
+        + f.push(f.near((0, MOUTH, 98), (15, 12, 26)), 0, 0, 2.4) + f.push(toward, 0, 0.14, 0.02)
         + f.push(f.near((38, -62, 82), (14, 18, 26)), -2.0, 0, -0.8),
         "AU22": f.push(narrow, -6.0, 0, 0) + f.push(f.modiolus, -1.0, 0, 3.2) + f.push(f.lips, 0, 0, 4.6)
         + f.push(f.upper, 0, 3.2, 2.2) + f.push(f.lower, 0, -3.6, 2.4) + f.push(outer, 0, 0.7, 1.2)
@@ -204,7 +204,7 @@ def _lips(f: Face) -> dict[str, np.ndarray]:
         + f.push(f.modiolus, -0.6, 0, -0.8) + f.bulge(f.near((0, -53, 102), (16, 4, 20)), 0.8)
         + f.bulge(f.near((0, -82, 96), (15, 4, 20)), 0.9),
         "AU25": f.push(f.upper, 0, 3.2, 0.4) + f.push(f.lower, 0, -4.4, 0.2),
-        "AU26": f.push(f.near((0, -76, 96), (30, 14, 30)) * (rise < 0) * smoothstep(1.05, 0.6, f.s), 0, -6.0, -0.5),
+        "AU26": f.push(f.near((0, MOUTH - 9, 96), (30, 14, 30)) * (rise < 0) * smoothstep(1.05, 0.6, f.s), 0, -6.0, -0.5),
         "AU28": f.push(rolled * np.clip(rise, -13, 13), 0, -0.44, 0) + f.push(f.red * smoothstep(78, 90, z), 0, 0, -2.6)
         + f.push(f.lips, 0, 0, -1.8) + f.push(outer, 0, 0, -1.0) + f.push(f.modiolus, 0.8, 0, -1.2),
     }
@@ -213,7 +213,7 @@ def _lips(f: Face) -> dict[str, np.ndarray]:
 def _cheeks(f: Face) -> dict[str, np.ndarray]:
     pouch = f.near((43, -58, 72), (20, 24, 40))
     return {
-        "AU34": f.bulge(pouch, 9.0) + f.push(f.near((0, -54, 100), (24, 9, 24)), 0, 0, 2.2)
+        "AU34": f.bulge(pouch, 9.0) + f.push(f.near((0, MOUTH + 12, 100), (24, 9, 24)), 0, 0, 2.2)
         + f.push(f.near((0, -80, 98), (24, 9, 24)), 0, 0, 2.0) + f.push(f.red * f.rise, 0, -0.22, 0)
         + f.push(f.modiolus, -1.2, 0, 0.4),
         "AU35": f.bulge(f.near((43, -58, 72), (16, 22, 36)), -7.0) + f.push(f.modiolus, -3.0, 0, 1.0)

@@ -15,8 +15,8 @@ from synth.heads.template.identity import FACE_SHAPES, HAIR, LID_DROOP, SHAPES, 
 
 SHAPE_COUNT = len(SHAPES)
 """Coefficients of an identity."""
-LIMIT = 2.4
-"""Deviations at which a coefficient is cut: one head in a hundred measures is there; beyond it there are patients."""
+LIMIT = 2.0
+"""Deviations at which a coefficient is cut: of people with some seventy of them, most would be odd in one beyond it."""
 _SIZE = {
     "head_breadth": 0.40, "head_length": 0.50, "head_height": 0.55, "frontal_breadth": 0.40, "face_breadth": 0.55,
     "jaw_breadth": 0.40, "face_length": 0.50, "nose_length": 0.35, "nasal_root_breadth": 0.15, "nose_breadth": 0.15,
@@ -63,8 +63,12 @@ _ANCESTRY = {
 """Typical of west African, east Asian, European and south Asian people, in deviations (after Farkas et al.,
 J. Craniofac. Surg. 16:615-646, 2005)."""
 _LEAST = {"lid_fold": -0.6, "epicanthus": -0.5, "eye_bags": -0.8, "jowls": -0.9, "double_chin": -1.0,
-          "neck_bands": -1.0, "nasolabial_fold": -1.1, "chin_cleft": -0.8}
-"""Folds that can hardly be less than the average's."""
+          "neck_bands": -1.0, "nasolabial_fold": -1.1, "chin_cleft": -0.8, "mouth_breadth": -1.2, "nose_bulb": -0.8,
+          "nose_breadth": -1.5, "nostrils": -1.2, "upper_vermilion": -1.5, "lower_vermilion": -1.5,
+          "prognathism": -1.4, "chin_projection": -1.6}
+"""Folds that can hardly be less than the average's, and forms whose lower tail looks like a mistake."""
+_MOST = {"nose_protrusion": 1.5, "nose_hump": 1.4, "nose_bridge": 1.6, "nose_tip": 1.5, "upper_lip_height": 1.6}
+"""Forms whose upper tail does."""
 _MEAN = {"lid_droop": -0.4}
 """What the average person differs by: the sculpted fissure is 10.4 mm high, adults' 10.8 mm (Farkas 1994)."""
 _BLEND = 0.35
@@ -106,7 +110,8 @@ def _own(rng: np.random.Generator, sex: float) -> np.ndarray:
         out[k] += np.sqrt(max(1 - explained, 0.1)) * chance[k] + _MEAN.get(name, 0.0)
     out[len(MEASURES) + len(TRAITS):] = chance[len(MEASURES) + len(TRAITS):]
     least = np.array([_LEAST.get(name, -LIMIT) for name in SHAPES[1:FACE_SHAPES]])
-    return np.clip(out, least, LIMIT)
+    most = np.array([_MOST.get(name, LIMIT) for name in SHAPES[1:FACE_SHAPES]])
+    return np.clip(out, least, most)
 
 
 def _mixture_variance(offsets: np.ndarray) -> float:

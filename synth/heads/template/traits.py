@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads.template.sculpt import lip_coordinates, smoothstep
+from synth.heads.template.sculpt import CHEILION, lip_coordinates, smoothstep
+
+MOUTH = float(CHEILION[1])
+"""Height of the mouth's corners, mm: fields about the mouth are centred on it."""
 
 
 def near(v: np.ndarray, centre: tuple[float, float, float], size) -> np.ndarray:
@@ -45,7 +48,7 @@ def measured(v: np.ndarray) -> dict[str, np.ndarray]:
     # The nose's stretch begins below the lids, beside it.
     start = 6 - 20 * smoothstep(8, 22, np.abs(x))
     wide = smoothstep(14, 50, np.abs(x))
-    mouth = near(v, (0, -66, 88), (44, 26, 44))
+    mouth = near(v, (0, MOUTH, 88), (44, 26, 44))
     s, t = lip_coordinates(v)
     lips = smoothstep(78, 86, z) * smoothstep(1.15, 0.75, s)
     upper = lips * np.where(t > 0, np.exp(-(((t - 1) / 0.55) ** 2)) * smoothstep(0, 0.5, t), 0)
@@ -63,11 +66,11 @@ def measured(v: np.ndarray) -> dict[str, np.ndarray]:
         "frontal_breadth": along(x, dx=0.05 * x * near(v, (50, 30, 72), (44, 30, 36))),
         "face_breadth": along(x, dx=0.05 * x * np.exp(-(((y + 22) / 38) ** 2)) * smoothstep(-20, 40, z)),
         "jaw_breadth": push(v, (52, -76, 20), (34, 40, 44), (4.5, 0, 0)),
-        "face_length": along(x, dy=-6.0 * _ramp(y, -66.0, -108.0) * front * fade),
+        "face_length": along(x, dy=-6.0 * _ramp(y, MOUTH, -108.0) * front * fade),
         "nose_length": along(x, dy=-3.9 * _ramp(y, start, -44 - 40 * wide) * front * fade),
         "nasal_root_breadth": along(x, dx=side * np.clip(np.abs(x) / 7, 0, 1) * 1.1 * near(v, (7, 2, 92), (7, 13, 12))),
         "nose_breadth": along(x, dx=side * np.minimum(np.abs(x) / 12, 1.3) * 2.1 * wings),
-        "nose_protrusion": along(x, dz=0.14 * np.clip(z - 96, 0, None) * near(v, (0, -30, 108), (20, 30, 34))),
+        "nose_protrusion": along(x, dz=2.8 * smoothstep(96, 112, z) * near(v, (0, -30, 108), (20, 30, 34))),
         "eye_distance": along(x, dx=side * 1.8 * near(v, (32, 0, 82), (22, 21, 34))),
         "mouth_breadth": along(x, dx=x / 26 * 2.2 * np.minimum(mouth * 1.3, 1) * smoothstep(52, 26, np.abs(x))),
         "upper_lip_height": along(x, dy=-2.0 * _ramp(y, -47 + 15 * wide, -60 - 20 * wide) * front * fade),
@@ -125,14 +128,14 @@ def _lower(v: np.ndarray) -> dict[str, np.ndarray]:
     s, t = lip_coordinates(v)
     lips = smoothstep(78, 86, z) * smoothstep(1.15, 0.7, s)
     evert = lips * np.exp(-(((np.abs(t) - 0.75) / 0.5) ** 2)) * smoothstep(0.1, 0.5, np.abs(t))
-    muzzle = near(v, (0, -64, 96), (38, 26, 50))
+    muzzle = near(v, (0, MOUTH + 2, 96), (38, 26, 50))
     chin = near(v, (0, -104, 88), (32, 22, 44))
     return {
         "prognathism": along(x, dz=2.4 * muzzle),
         "lip_eversion": along(x, dy=0.25 * np.sign(t) * evert, dz=1.3 * evert),
         "philtrum": along(x, dz=-0.7 * near(v, (0, -52, 103), (2.6, 6, 12))) + push(
             v, (5.3, -53, 102), (2.0, 6, 12), (0, 0, 0.5)),
-        "mouth_corners": along(x, dy=1.5 * near(v, (27, -66, 88), (11, 10, 24))),
+        "mouth_corners": along(x, dy=1.5 * near(v, (27, MOUTH, 88), (11, 10, 24))),
         "chin_projection": along(x, dz=3.0 * chin),
         "chin_breadth": push(v, (19, -103, 84), (17, 17, 30), (2.8, 0, 0.6)),
         "chin_cleft": along(x, dz=-0.9 * near(v, (0, -101, 98), (2.6, 9, 14))) + push(
@@ -175,7 +178,7 @@ def asymmetric(v: np.ndarray) -> dict[str, np.ndarray]:
         "asymmetry_eye": along(x, dy=0.6 * side * near(v, (32, 2, 82), (22, 18, 34))),
         "asymmetry_brow": along(x, dy=0.9 * side * near(v, (32, 17, 94), (26, 9, 26))),
         "asymmetry_nose": along(x, dx=1.2 * near(v, (0, -36, 112), (22, 22, 26))),
-        "asymmetry_mouth": along(x, dy=0.8 * side * near(v, (24, -66, 90), (20, 16, 30))),
+        "asymmetry_mouth": along(x, dy=0.8 * side * near(v, (24, MOUTH, 90), (20, 16, 30))),
         "asymmetry_jaw": along(x, dx=1.5 * lower),
         "asymmetry_cheek": push(v, (46, -30, 76), (22, 26, 30), (0.9, 0, 0.9)) * np.sign(x)[:, None],
         "asymmetry_ear": along(x, dy=1.6 * side * ear, dx=0.7 * np.abs(side) * ear),
