@@ -109,9 +109,9 @@ class HeadModel:
             raise ValueError(f"wardrobe: {unknown[0]!r} is not one of {', '.join(self.wardrobe)}")
         return _dress(self, identity, subdivision)
 
-    def animate(self, identity: Identity, performance: Performance) -> np.ndarray:
+    def animate(self, identity: Identity, performance: Performance, resolve: bool = True) -> np.ndarray:
         """(T, M, 3) float32 vertices, metres, world axes: every frame of a performance, not subdivided."""
-        return self.person(identity).animate(performance)[:]
+        return self.person(identity).animate(performance, resolve)[:]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

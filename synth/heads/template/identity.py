@@ -132,7 +132,8 @@ def _hair(geometry: Geometry) -> dict[str, np.ndarray]:
     x, y, z = v.T
     top = smoothstep(25, 85, y)
     fringe = smoothstep(28, 0, over) * smoothstep(30, 70, z) * smoothstep(-8, 0, over)
-    sides = smoothstep(70, 20, y) * smoothstep(-60, 10, over + 40)
+    nape = smoothstep(20, -45, y) * smoothstep(10, -45, z)
+    sides = smoothstep(70, 20, y) * smoothstep(-60, 10, over + 40) * (1 - 0.85 * nape)
     strands = hair_cap.clumps(v) * smoothstep(3, 14, over)
     zero["hair_short"][hair] = outward * ((-hair_cap.HIDDEN + 3.0 + 0.5 * strands) * grown)[:, None]
     zero["hair_volume"][hair] = (
@@ -147,7 +148,7 @@ def _hair(geometry: Geometry) -> dict[str, np.ndarray]:
     back = smoothstep(35, 5, z)
     low = smoothstep(30, -10, over) * back
     zero["hair_bob"][hair] = (
-        outward * (8 * low * smoothstep(-9, -2, over))[:, None]
+        outward * (8 * low * smoothstep(-9, -2, over) * (1 - 0.5 * nape))[:, None]
         + np.stack([-0.06 * x, -62.0 + 0 * y, 2.0 + 0 * z], axis=1) * (low * (1 + 0.05 * strands))[:, None]
     )
     zero["hairline"][hair] = np.stack([0 * x, 7.0 + 0 * y, -3.5 + 0 * z], axis=1) * (

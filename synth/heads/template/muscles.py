@@ -184,7 +184,7 @@ def _lips(f: Face) -> dict[str, np.ndarray]:
     chin = f.near((0, -97, 96), (20, 12, 26))
     outer = f.red * np.exp(-(((np.abs(f.t) - 1) / 0.6) ** 2)) * np.sign(rise)
     return {
-        "AU8": f.push(f.upper, 0, -3.2, 0.3) + f.push(f.lower, 0, 5.2, 0.4) + f.push(f.corner, -0.8, 0, 0.4),
+        "AU8": f.push(f.upper, 0, -3.6, -0.4) + f.push(f.lower, 0, 8.2, 2.6) + f.push(f.corner, -0.8, 0, 0.4),
         "AU16": f.push(f.lower, 0.6, -5.0, -0.4) + f.push(f.near((13, -78, 96), (14, 9, 20)) * (rise < 0), 1.0, -1.8, 0)
         + f.push(f.modiolus, 0.5, -1.2, 0) + f.bulge(f.near((0, -95, 96), (16, 6, 20)), 0.9)
         + f.crease([(0, -87), (10, -87), (20, -84)], 2.6, 0.8),
@@ -206,15 +206,16 @@ def _lips(f: Face) -> dict[str, np.ndarray]:
         "AU25": f.push(f.upper, 0, 3.2, 0.4) + f.push(f.lower, 0, -4.4, 0.2),
         "AU26": f.push(f.near((0, MOUTH - 9, 96), (30, 14, 30)) * (rise < 0) * smoothstep(1.05, 0.6, f.s), 0, -6.0, -0.5),
         "AU28": f.push(rolled * np.clip(rise, -13, 13), 0, -0.44, 0) + f.push(f.red * smoothstep(78, 90, z), 0, 0, -2.6)
-        + f.push(f.lips, 0, 0, -1.8) + f.push(outer, 0, 0, -1.0) + f.push(f.modiolus, 0.8, 0, -1.2),
+        + f.push(f.lips, 0, 0, -1.8) + f.push(outer, 0, 0, -1.0) + f.push(f.modiolus, 0.8, 0, -1.2)
+        + f.push(f.upper, 0, -0.9, 0) + f.push(f.lower, 0, 1.4, 1.4),
     }
 
 
 def _cheeks(f: Face) -> dict[str, np.ndarray]:
-    pouch = f.near((43, -58, 72), (20, 24, 40))
+    pouch = f.near((43, -60, 72), (21, 25, 40))
     return {
-        "AU34": f.bulge(pouch, 9.0) + f.push(f.near((0, MOUTH + 12, 100), (24, 9, 24)), 0, 0, 2.2)
-        + f.push(f.near((0, -80, 98), (24, 9, 24)), 0, 0, 2.0) + f.push(f.red * f.rise, 0, -0.22, 0)
+        "AU34": f.bulge(pouch, 14.0) + f.push(f.near((0, MOUTH + 12, 100), (26, 9, 24)), 0, 0, 3.2)
+        + f.push(f.near((0, MOUTH - 13, 98), (26, 9, 24)), 0, 0, 3.0) + f.push(f.red * f.rise, 0, -0.22, 0)
         + f.push(f.modiolus, -1.2, 0, 0.4),
         "AU35": f.bulge(f.near((43, -58, 72), (16, 22, 36)), -7.0) + f.push(f.modiolus, -3.0, 0, 1.0)
         + f.push(f.lips * np.clip(np.abs(f.v[:, 0]) / 27, 0, 1), -3.0, 0, 0.8) + f.push(f.lips, 0, 0, 1.6),
@@ -231,10 +232,10 @@ def _jaw_and_neck(f: Face) -> dict[str, np.ndarray]:
     masseter = f.near((53, -62, 28), (18, 24, 22))
     moving = f.jaw[:, None]
     along = np.clip((z - 38) / 45, 0, 1)
-    slim = np.where(f.tongue, -0.6 * (y + 76) * along, 0)
-    tongue = np.stack([-0.28 * x * along, slim + 1.8 * along + 2 * np.sin(np.pi * along) - 2 * along**4,
-                       35 * along**1.4], axis=1)
-    drop = moving * (0, -12.0, -1.6) + f.push(f.upper, 0, 1.6, 0.2) + f.push(f.lower, 0, -1.5, 0.8)
+    # It rises while the teeth sink: half the way out its underside is over their edges.
+    slim = np.where(f.tongue, -0.65 * (y + 76) * along, 0)
+    tongue = np.stack([-0.28 * x * along, slim + 4.5 * along**2, 31 * along**1.4], axis=1)
+    drop = moving * (0, -14.5, -1.6) + f.push(f.upper, 0, 1.6, 0.2) + f.push(f.lower, 0, -1.5, 0.8)
     return {
         "AU19": np.where(f.tongue[:, None], tongue, drop),
         "AU21": radial * (3.6 * ridge * neck)[:, None] + f.push(f.corner, 1.2, -1.8, -0.6)

@@ -1,9 +1,10 @@
 """Drawing plausible people from the template's shape space.
 
-Measures and traits of one person hang together through a few latent causes: sex, overall size, length, weight, age, and
-what is typical of ancestries. Each is drawn, adds its share, and chance adds the rest, such that every measure keeps
-the mean and the deviation that the table of :mod:`synth.heads.template.anthropometry` gives for the sex. Shares and
-offsets are estimates by the author, guided by published correlations and group means, not a fit to data.
+Measures and traits of one person hang together through a few latent causes: sex, overall size, length, weight, age, the
+nose's size, and what is typical of ancestries. Each is drawn, adds its share, and chance adds the rest, such that every
+measure keeps the mean and, but for cut tails, the deviation that the table of
+:mod:`synth.heads.template.anthropometry` gives for the sex. Shares and offsets are estimates by the author, guided by
+published correlations and group means, not a fit to data.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ _AGE = {
     "neck_bands": 0.5, "ear_lobe": 0.6, "mouth_corners": -0.4, "nose_tip": -0.35, "cheek_fullness": -0.2,
     "lip_eversion": -0.3, "eye_depth": 0.3, "philtrum": -0.4,
 }
+_NOSE = {
+    "nose_protrusion": 0.6, "nose_bridge": 0.5, "nose_bulb": 0.45, "nose_breadth": 0.3, "nostrils": 0.25,
+    "nose_tip": -0.5, "nasal_root_breadth": 0.2, "mouth_breadth": 0.2,
+}
+"""A nose is large as a whole: without it, long ones come out thin and turned up, which is rare."""
 _MALE = {
     "brow_ridge": 0.65, "forehead_slope": 0.4, "forehead_bulge": -0.35, "brow_height": -0.35, "eye_size": -0.25,
     "eye_depth": 0.3, "cheek_fullness": -0.3, "cheekbones": -0.2, "nose_bridge": 0.2, "nose_hump": 0.3,
@@ -63,11 +69,11 @@ _ANCESTRY = {
 """Typical of west African, east Asian, European and south Asian people, in deviations (after Farkas et al.,
 J. Craniofac. Surg. 16:615-646, 2005)."""
 _LEAST = {"lid_fold": -0.6, "epicanthus": -0.5, "eye_bags": -0.8, "jowls": -0.9, "double_chin": -1.0,
-          "neck_bands": -1.0, "nasolabial_fold": -1.1, "chin_cleft": -0.8, "mouth_breadth": -1.2, "nose_bulb": -0.8,
+          "neck_bands": -1.0, "nasolabial_fold": -1.1, "chin_cleft": -0.8, "mouth_breadth": -1.4, "nose_bulb": -0.5,
           "nose_breadth": -1.5, "nostrils": -1.2, "upper_vermilion": -1.5, "lower_vermilion": -1.5,
           "prognathism": -1.4, "chin_projection": -1.6}
 """Folds that can hardly be less than the average's, and forms whose lower tail looks like a mistake."""
-_MOST = {"nose_protrusion": 1.5, "nose_hump": 1.4, "nose_bridge": 1.6, "nose_tip": 1.5, "upper_lip_height": 1.6}
+_MOST = {"nose_protrusion": 1.2, "nose_hump": 1.4, "nose_bridge": 1.6, "nose_tip": 1.2, "upper_lip_height": 1.6}
 """Forms whose upper tail does."""
 _MEAN = {"lid_droop": -0.4}
 """What the average person differs by: the sculpted fissure is 10.4 mm high, adults' 10.8 mm (Farkas 1994)."""
@@ -96,17 +102,17 @@ def lid_droop(shape: np.ndarray) -> float:
 
 def _own(rng: np.random.Generator, sex: float) -> np.ndarray:
     """(FACE_SHAPES - 1,) deviations from the sex's mean measures, traits and asymmetries."""
-    size, length, weight = np.clip(rng.normal(size=3), -2.3, 2.3)
+    size, length, weight, nose = np.clip(rng.normal(size=4), -2.3, 2.3)
     age = np.clip((rng.gamma(2.0, 1.0) - 2.0) / np.sqrt(2.0), -1.3, 2.6)
     mixture = rng.dirichlet(np.full(4, _BLEND)) - 0.25
     chance = rng.normal(size=FACE_SHAPES - 1)
     out = np.zeros(FACE_SHAPES - 1)
     for k, name in enumerate((*MEASURES, *TRAITS)):
-        loads = np.array([cause.get(name, 0.0) for cause in (_SIZE, _LENGTH, _WEIGHT, _AGE)])
+        loads = np.array([cause.get(name, 0.0) for cause in (_SIZE, _LENGTH, _WEIGHT, _AGE, _NOSE)])
         offsets = np.array(_ANCESTRY.get(name, (0, 0, 0, 0)))
         male = _MALE.get(name, 0.0)  # the table already tells the sexes' measures apart
         explained = (loads**2).sum() + male**2 + _mixture_variance(offsets)
-        out[k] = loads @ (size, length, weight, age) + male * sex + offsets @ mixture
+        out[k] = loads @ (size, length, weight, age, nose) + male * sex + offsets @ mixture
         out[k] += np.sqrt(max(1 - explained, 0.1)) * chance[k] + _MEAN.get(name, 0.0)
     out[len(MEASURES) + len(TRAITS):] = chance[len(MEASURES) + len(TRAITS):]
     least = np.array([_LEAST.get(name, -LIMIT) for name in SHAPES[1:FACE_SHAPES]])

@@ -70,7 +70,8 @@ def measured(v: np.ndarray) -> dict[str, np.ndarray]:
         "nose_length": along(x, dy=-3.9 * _ramp(y, start, -44 - 40 * wide) * front * fade),
         "nasal_root_breadth": along(x, dx=side * np.clip(np.abs(x) / 7, 0, 1) * 1.1 * near(v, (7, 2, 92), (7, 13, 12))),
         "nose_breadth": along(x, dx=side * np.minimum(np.abs(x) / 12, 1.3) * 2.1 * wings),
-        "nose_protrusion": along(x, dz=2.8 * smoothstep(96, 112, z) * near(v, (0, -30, 108), (20, 30, 34))),
+        "nose_protrusion": along(x, dz=2.8 * smoothstep(94, 107, z) * near(v, (0, -35, 110), (14, 26, 34))
+                                 + 0.9 * near(v, (0, -15, 102), (9, 14, 22))),
         "eye_distance": along(x, dx=side * 1.8 * near(v, (32, 0, 82), (22, 21, 34))),
         "mouth_breadth": along(x, dx=x / 26 * 2.2 * np.minimum(mouth * 1.3, 1) * smoothstep(52, 26, np.abs(x))),
         "upper_lip_height": along(x, dy=-2.0 * _ramp(y, -47 + 15 * wide, -60 - 20 * wide) * front * fade),
