@@ -51,12 +51,12 @@ def effective_samples(job: JobSpec, variant: str) -> int:
 def plan(job: JobSpec) -> list[ClipSpec]:
     """Every clip of a job, resolved: the same job gives the same clip ids on any number of workers."""
     variant = choose_variant(job.variant)
-    head_path = str(Path(job.head.path).resolve()) if job.head.path else None
+    head_path = str(_absolute(job.head.path)) if job.head.path else None
     head_spec = job.head.model_copy(update={"path": head_path})
     head = open_head(head_spec.family, head_path)
-    sources = tuple(source if source in SOURCES else str(Path(source).resolve()) for source in job.lighting.sources)
+    sources = tuple(source if source in SOURCES else str(_absolute(source)) for source in job.lighting.sources)
     library = open_library(sources)
-    folders = tuple(folder_sequence(Path(path).resolve(), "unknown") for path in job.lighting.sequences)
+    folders = tuple(folder_sequence(_absolute(path), "unknown") for path in job.lighting.sequences)
     head_spec = head_spec.model_copy(update={"subdivision": subdivision_for(head, job)})
     tracks = _tracks(job)
     names = ("frames", "fps", "width", "height", "lobes", "renderer", "camera")
@@ -93,8 +93,31 @@ def _tracks(job: JobSpec) -> list[MotionSpec]:
     unknown = sorted(set(job.motion.performances) - set(PERFORMANCES))
     if unknown:
         raise SpecError(f"motion.performances: {unknown[0]!r} is not one of {', '.join(PERFORMANCES)}")
-    paths = [Path(track).resolve() for track in job.motion.tracks]
-    return [MotionSpec(name=path.name, track=str(path), digest=digest_file(path)) for path in paths]
+    tracks = []
+    for path in map(_absolute, job.motion.tracks):
+        track = MotionSpec(name=path.name, track=str(path), digest=digest_file(path))
+        _long_enough(track, job)
+        tracks.append(track)
+    return tracks
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+def _long_enough(motion: MotionSpec, job: JobSpec | ClipSpec) -> Performance:
+    track = _open_track(motion, job.fps)
+    if track.frames < job.frames:
+        raise AssetError(f"motion {motion.name}: {track.frames} frames at {job.fps:g} fps, a clip needs {job.frames}")
+    return track
+
+
+@functools.lru_cache(maxsize=4)
+def _open_track(motion: MotionSpec, fps: float) -> Performance:
+    """A recorded performance, read once a process."""
+    if digest_file(Path(motion.track)) != motion.digest:
+        raise AssetError(f"motion {motion.name}: the file has changed since the clip was planned")
+    return load_track(Path(motion.track), fps)
 
 
 def _choose_motion(rng: np.random.Generator, job: JobSpec, tracks: list[MotionSpec]) -> MotionSpec:
@@ -110,13 +133,10 @@ def open_performance(spec: ClipSpec) -> Performance:
     rng = spec.seeds.rng("motion")
     if spec.motion.track is None:
         return sample_performance(rng, spec.frames, spec.fps, spec.motion.name or None)
-    if digest_file(Path(spec.motion.track)) != spec.motion.digest:
-        raise AssetError(f"motion {spec.motion.name}: the file has changed since the clip was planned")
-    track = load_track(Path(spec.motion.track), spec.fps)
-    if track.frames < spec.frames:
-        raise AssetError(f"motion {spec.motion.name}: {track.frames} frames at {spec.fps:g} fps, the clip needs "
-                         f"{spec.frames}")
-    return track.window(int(rng.integers(track.frames - spec.frames + 1)), spec.frames)
+    track = _long_enough(spec.motion, spec)
+    part = track.window(int(rng.integers(track.frames - spec.frames + 1)), spec.frames)
+    # The camera frames the head at rest: a window starts there, wherever the track has gone by then.
+    return dataclasses.replace(part, translation=part.translation - part.translation[0])
 
 
 @functools.lru_cache(maxsize=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +20,7 @@ from synth.heads.head import HeadModel, Identity
 from synth.heads.load import load_head
 from synth.lighting.envmap import EnvMap
 from synth.lighting.library import LightingLibrary
+from synth.motion.catalogue import PERFORMANCES
 from synth.motion.generate import sample_performance
 from synth.motion.performance import ACTION_UNITS, POSES, Performance, neutral
 from synth.preview import View, photographs, portrait_camera, pose, sheet
@@ -50,7 +52,7 @@ class Heads:
     """Grey clay instead of skin."""
     performance: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
     """Name of the performance; drawn by the seed if not given."""
-    light: Annotated[str, tyro.conf.arg(metavar="ID")] = "bundled/studio"
+    light: Annotated[str, tyro.conf.arg(metavar="ID")] = "procedural/beauty/0104"
     """The map that lights them, see 'pixelcube assets list'."""
     turn: float = 0.0
     """Degrees that the map is turned about the vertical."""
@@ -61,15 +63,37 @@ class Heads:
     output: Annotated[Path, tyro.conf.arg(metavar="FILE.png")] = Path("out/heads.png")
     """Where the sheet is written."""
 
+    def check(self) -> None:
+        """Refuse what would fail after minutes of rendering."""
+        pixels = self.count * self.size**2
+        for good, what in (
+            (1 <= self.count <= 1000 and 16 <= self.size <= 2048 and pixels < 1 << 27,
+             f"count, size: {self.count}, {self.size}, expected 1 to 1000 pictures of 16 to 2048 pixels, 128 "
+             "megapixels in all"),
+            (self.samples > 0, f"samples: {self.samples}, expected at least 1"),
+            (self.seed >= 0, f"seed: {self.seed}, expected 0 or more"),
+            (self.performance in ("", *PERFORMANCES),
+             f"performance: {self.performance!r} is not one of {', '.join(PERFORMANCES)}"),
+            (self.output.suffix.lower() in _formats(),
+             f"output: {str(self.output)!r}, expected a name that ends with one of {', '.join(_formats())}"),
+        ):
+            if not good:
+                raise SpecError(what)
+
     def execute(self) -> int:
         """Exit status."""
-        if not (0 < self.count <= 1000 and 16 <= self.size <= 2048 and self.samples > 0):
-            raise SpecError(f"count, size, samples: {self.count}, {self.size}, {self.samples}, expected 1 to 1000 "
-                            "pictures of 16 to 2048 pixels and at least one sample")
+        self.check()
         picture = draw(self, load_head(self.family, self.path))
         save(picture, self.output)
         make_console().print(str(self.output), soft_wrap=True)
         return 0
+
+
+@functools.cache
+def _formats() -> dict[str, str]:
+    from PIL import Image
+
+    return {suffix: name for suffix, name in Image.registered_extensions().items() if name in ("PNG", "JPEG", "WEBP")}
 
 
 def draw(options: Heads, head: HeadModel) -> np.ndarray:
@@ -93,7 +117,7 @@ def save(picture: np.ndarray, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         eight = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
-        Image.fromarray(eight).save(temporary, format=Image.registered_extensions()[path.suffix.lower()], quality=88)
+        Image.fromarray(eight).save(temporary, format=_formats()[path.suffix.lower()], quality=88)
 
 
 def _shots(options: Heads, renderer: Renderer, light: EnvMap, work: list) -> list[np.ndarray]:

@@ -32,9 +32,16 @@ def test_sheet_shows_what_was_asked_for(tmp_path, capsys, arguments, rows, colum
     (["flame"], "needs the folder with its model files"),
     (["--light", "bundled/moon"], "bundled/moon"),
     (["--show", "performance", "--performance", "moonwalk"], "moonwalk"),
+    (["--seed", "-1"], "seed: -1, expected 0 or more"),
+    (["--count", "900", "--size", "2000"], "128 megapixels in all"),
 ])
 def test_wrong_requests_are_one_line(tmp_path, capsys, arguments, message):
-    assert main(["heads", *arguments, *SMALL, "--output", str(tmp_path / "x.png")]) == 2
+    assert main(["heads", *SMALL, *arguments, "--output", str(tmp_path / "x.png")]) == 2
     error = capsys.readouterr().err.strip()
     assert message in error and "Traceback" not in error and len(error.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_kind_of_picture_is_refused_before_rendering(tmp_path, capsys):
+    assert main(["heads", *SMALL, "--output", str(tmp_path / "x.exr")]) == 2
+    assert "expected a name that ends with one of" in capsys.readouterr().err

@@ -201,8 +201,8 @@ def test_named_performances_and_tracks_are_performed(job, tmp_path):
     act = open_performance(recorded[0])
     turned = np.degrees(np.abs(act.head + act.neck).max(axis=1))
     assert turned[1] - turned[0] == pytest.approx(10, abs=0.5)
-    track.write_text(track.read_text().replace("0 30 0", "0 31 0"))
+    other = recorded[0].motion.model_copy(update={"digest": "ab" * 10})
     with pytest.raises(AssetError, match="nod.bvh: the file has changed"):
-        open_performance(recorded[0])
-    with pytest.raises(AssetError, match="4 frames at 24 fps, the clip needs 20"):
-        open_performance(plan(job.model_copy(update={"frames": 20, "motion": MotionChoice(tracks=(str(track),))}))[0])
+        open_performance(recorded[0].model_copy(update={"motion": other}))
+    with pytest.raises(AssetError, match="4 frames at 24 fps, a clip needs 20"):
+        plan(job.model_copy(update={"frames": 20, "motion": MotionChoice(tracks=(str(track),))}))

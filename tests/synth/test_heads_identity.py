@@ -15,7 +15,7 @@ from synth.heads.template.sampling import LIMIT, sample_shape
 from synth.motion.performance import neutral
 
 FLIP = np.array([-1, 1, 1], np.float32)
-SAMPLES = 1000
+SAMPLES = 600
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +64,12 @@ def test_measures_of_a_population_are_the_table_s(measured, male):
     rng = np.random.default_rng(7)
     values = np.stack([measured(sample_shape(rng, len(SHAPES), male)) for _ in range(SAMPLES)])
     wanted = table(male)
-    # Four standard errors, what distances bend, and what cutting the tails takes from the deviations.
+    # Four standard errors, what distances bend, and the twelfth at most that cut tails take from the deviations.
     off = np.abs(values.mean(axis=0) - wanted[:, 0]) / wanted[:, 1]
     ratio = values.std(axis=0) / wanted[:, 1]
     for k, name in enumerate(MEASURES):
         assert off[k] < 4 / np.sqrt(SAMPLES) + 0.03, f"{name}: mean {values[:, k].mean():.1f}, table {wanted[k, 0]}"
-        assert 0.88 < ratio[k] < 1.10, f"{name}: sd {values[:, k].std():.2f}, table {wanted[k, 1]}"
+        assert 0.82 < ratio[k] < 1.10, f"{name}: sd {values[:, k].std():.2f}, table {wanted[k, 1]}"
 
 
 def test_a_measure_s_direction_changes_that_measure_alone(measured):
@@ -113,8 +113,7 @@ def test_a_population_is_plausible_and_repeats():
 
 
 def test_everyone_s_eyes_and_lips_are_whole(head, geometry):
-    still = neutral(1, 24.0)
-    shut = dataclasses.replace(still, units={"AU45": np.ones(1, np.float32)})
+    blink = dataclasses.replace(neutral(2, 24.0), units={"AU45": np.array([0, 1], np.float32)})
     upper, lower = geometry.skin.upper_lip, geometry.skin.lower_lip
     rim = geometry.lid_rows[0]
     half = len(rim) // 2
@@ -122,9 +121,9 @@ def test_everyone_s_eyes_and_lips_are_whole(head, geometry):
     near = skin & (np.linalg.norm(geometry.vertices - (31.5, 0, 76), axis=1) < 20)
     ball = geometry.group == GROUPS.index("left_eye")
     teeth = (geometry.group == GROUPS.index("teeth")) & (geometry.vertices[:, 2] > 70)
-    for seed in range(12):
+    for seed in range(8):
         identity = head.sample_identity(np.random.default_rng(seed))
-        rest, closed = (head.animate(identity, act)[0].astype(np.float64) * 1000 for act in (still, shut))
+        rest, closed = np.float64(head.person(identity).animate(blink, resolve=False)[:]) * 1000
         assert np.abs(rest[upper] - rest[lower]).max() < 1e-3, seed
         front = rest[upper].mean(axis=0)[2]
         assert rest[teeth, 2].max() < front, seed

@@ -62,14 +62,15 @@ def test_places_on_a_strip_and_beyond_its_ends():
     np.testing.assert_allclose(np.asarray(weights.sum(axis=1)).ravel(), 1)
 
 
-def test_strips_are_cut_where_they_go_away():
+def test_hairs_reach_to_where_they_go_away():
     strips = cut(*grid(5, 8), lengthwise=False)
-    height, side = strips.points[strips.left][:, 1], strips.points[strips.left][:, 0]
-    short = strips.cut((height < 0.05) & (side > 0.0))
-    assert len(short.length) == 8 and set(np.round(short.length, 2)) == {0.06, 0.1}
-    assert len(strips.cut((height > 0.09) & (side > 0.0)).length) < 8
-    with pytest.raises(AssetError):
-        strips.cut(np.ones(len(height), bool))
+    strip, middle = np.arange(8), np.full(8, 0.5)
+    first, last = strips.reach(strip, middle, lambda at: at[:, 1] < 0.043).T
+    assert (first == 0).all() and (last < 0.0571).all() and (last > 0.0540).all()
+    first, last = strips.reach(strip, middle, lambda at: at[:, 1] > 0.043).T
+    assert (first > 0.0569).all() and (first < 0.0600).all()
+    np.testing.assert_allclose(last, strips.length)
+    assert not np.ptp(strips.reach(strip, middle, lambda at: at[:, 1] < 1), axis=1).any()
 
 
 def test_hair_runs_along_a_narrow_card_whatever_the_guide_says():

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, vstack
 from scipy.spatial import cKDTree
 
+from assets.errors import AssetError
 from assets.makehuman.mhclo import MhClo
 from synth.heads.head import Attachment
 from synth.heads.makehuman.base import BaseMesh
@@ -54,20 +55,18 @@ class Style:
     """How far the undercoat lies beneath the mesh."""
     sideburns: float = -1.0
     """Height below which nothing grows in front of the ears; the rest is cut off."""
-    fringe: float = -1.0
-    """Height below which nothing hangs before the eyes; the rest is cut off."""
 
 
 STYLES: dict[str, Style] = {
     "afro01": Style(lift=0.018, curl=0.0042, strands=5200, nodes=8, width=0.0024, sink=0.004),
-    "bob01": Style(whorl=(-0.02, 0.13, 0.0), length=(0.08, 0.16), nodes=7, strands=4000, fringe=0.021),
-    "bob02": Style(whorl=(0.02, 0.12, -0.01), length=(0.08, 0.16), nodes=7, fringe=0.021),
-    "braid01": Style(gather=(0.0, -0.06, -0.09), length=(0.07, 0.14), fringe=0.021),
+    "bob01": Style(whorl=(-0.02, 0.13, 0.0), length=(0.08, 0.16), nodes=7, strands=4000),
+    "bob02": Style(whorl=(0.02, 0.12, -0.01), length=(0.08, 0.16), nodes=7),
+    "braid01": Style(gather=(0.0, -0.06, -0.09), length=(0.07, 0.14)),
     "long01": Style(whorl=(0.0, 0.13, -0.01), length=(0.14, 0.30), nodes=8, strands=4500),
     "ponytail01": Style(gather=(0.0, 0.055, -0.11), length=(0.07, 0.16), lift=0.0015, sink=0.0004),
     "short01": Style(length=(0.018, 0.035), nodes=4, strands=8000, lift=0.005),
     "short02": Style(length=(0.04, 0.075), lift=0.004),
-    "short03": Style(whorl=(0.03, 0.12, -0.01), length=(0.05, 0.09), fringe=0.021),
+    "short03": Style(whorl=(0.03, 0.12, -0.01), length=(0.05, 0.09)),
     "short04": Style(gather=(0.0, -0.08, -0.10), length=(0.05, 0.10), sink=-0.0006, sideburns=-0.012),
 }
 """Of the styles that MakeHuman ships."""
@@ -88,7 +87,6 @@ def make_hair(name: str, clo: MhClo, mesh: BaseMesh) -> Attachment:
         piece = pieces(clo.mesh)
         kept &= np.bincount(piece)[piece] > _CAP
     strips = find_strips(card, faces[kept], lambda at: _guide(style, at), outward)
-    strips = strips.cut(_before_eyes(0.5 * (card[strips.left] + card[strips.right]), style.fringe))
     under, under_faces, under_uv, under_lift = _undercoat(strips, style.sink, rng)
     strand, strand_faces, strand_uv, strand_lift = (_curls if style.curl else _strands)(strips, style, rng)
     rows = vstack([under, strand]).tocsr()
@@ -101,9 +99,11 @@ def make_hair(name: str, clo: MhClo, mesh: BaseMesh) -> Attachment:
     return attach(f"hair/{name}", (part,), bound, at - bound @ base, clo)
 
 
-def _before_eyes(at: np.ndarray, top: float) -> np.ndarray:
-    """(L,) bool: points in front of the face and lower than ``top``."""
-    return (at[:, 1] < top) & (np.abs(at[:, 0]) < 0.05) & (at[:, 2] > 0.06)
+def before_eyes(at: np.ndarray) -> np.ndarray:
+    """(L,) bool: where hair is cut so that brows and eyes stay clear: from 12 mm above the brows, temple to temple."""
+    side = np.abs(at[:, 0])
+    line = 0.031 - 0.6 * np.maximum(side - 0.045, 0)
+    return (at[:, 1] < line) & (side < 0.075) & (at[:, 2] > 0.055)
 
 
 def outward(at: np.ndarray) -> np.ndarray:
@@ -160,22 +160,29 @@ def _undercoat(strips: Strips, sink: float, rng: np.random.Generator):
     """The mesh itself, a little sunk, each strip in lanes that end raggedly: what shows between strands."""
     count = np.maximum(np.diff(strips.start), 3)
     lanes = int(np.clip(_UNDERCOAT // (2 * count.sum()), 1, 3))
+    edges, every = np.linspace(0, 1, lanes + 1), np.repeat(np.arange(len(count)), lanes + 1)
+    reach = strips.reach(every, np.tile(edges, len(count)), before_eyes).reshape(-1, lanes + 1, 2)
     length = strips.length
     faces, total = [], 0
     strip, distance, across = [], [], []
     for k in range(len(count)):
+        ragged = strips.ends[k] * np.minimum(rng.uniform((0.0, 0.002), (0.004, 0.012), (lanes, 2)), 0.3 * length[k])
         for lane in range(lanes):
-            first, last = strips.ends[k] * np.minimum(rng.uniform((0.0, 0.002), (0.004, 0.012)), 0.3 * length[k])
-            last = length[k] - last
-            steps = np.linspace(first, last, count[k])
-            for edge in (lane / lanes, (lane + 1) / lanes):
+            span = reach[k, lane : lane + 2]
+            if (span[:, 1] - span[:, 0]).min() < min(0.003, 0.9 * length[k]):
+                continue
+            for (first, last), edge in zip(span, edges[lane : lane + 2], strict=True):
+                room = last - first
                 strip.append(np.full(count[k], k))
-                distance.append(steps)
+                distance.append(np.linspace(first + min(ragged[lane, 0], 0.3 * room),
+                                            last - min(ragged[lane, 1], 0.3 * room), count[k]))
                 across.append(np.full(count[k], edge))
             a = total + np.arange(count[k] - 1)
             b = a + count[k]
             faces += [np.stack([a, b, a + 1], axis=1), np.stack([a + 1, b, b + 1], axis=1)]
             total += 2 * count[k]
+    if not faces:
+        raise AssetError("nothing of its mesh is left: all of it hangs before the eyes")
     strip, distance, across = (np.concatenate(x) for x in (strip, distance, across))
     rows = strips.sample(strip, distance, across)
     uv = np.stack([UNDER * (0.2 + 0.6 * rng.random(len(strip))), distance / np.maximum(length[strip], 1e-6)], axis=1)
@@ -192,12 +199,19 @@ def _strands(strips: Strips, style: Style, rng: np.random.Generator):
     first = np.maximum(first, rng.uniform(-0.004, 0.003, number))
     last = np.minimum(first + long, length[strip] + rng.exponential(0.004, number) - 0.002)
     last = np.maximum(last, first + 0.006)
+    middle = rng.random(number)
+    start, stop = strips.reach(strip, middle, before_eyes).T
+    trimmed = stop < length[strip]
+    first = np.where(start > 0, np.maximum(first, start), first)
+    last = np.where(trimmed, np.minimum(last, stop - rng.exponential(0.004, number)), last)
+    left = np.flatnonzero(last - first > 0.005)
+    strip, first, last, middle, number = strip[left], first[left], last[left], middle[left], len(left)
     t = np.linspace(0, 1, nodes)
     distance = first[:, None] + (last - first)[:, None] * t
     breadth = strips.breadth(np.repeat(strip, nodes), distance.ravel()).reshape(number, nodes)
     phase, turns = rng.uniform(0, 2 * np.pi, (2, number, 1)), rng.uniform(0.3, 1.2, (number, 1))
     sway = style.wave * (np.sin(phase[0] + 2 * np.pi * turns * t) - np.sin(phase[0])) * rng.normal(0, 0.7, (number, 1))
-    across = rng.random((number, 1)) + sway / breadth
+    across = middle[:, None] + sway / breadth
     taper = np.minimum(1, 0.5 + 3 * t) * (1 - t**2.2) + 0.06
     half = 0.5 * style.width * rng.uniform(0.6, 1.3, (number, 1)) * taper
     raised = style.lift * rng.uniform(0.05, 1.0, (number, 1)) * (0.25 + 0.75 * smoothstep(0, 0.5, t))

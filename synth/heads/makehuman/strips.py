@@ -57,20 +57,22 @@ class Strips:
             raise AssetError("its mesh has no area")
         return rng.choice(len(area), number, p=area / area.sum())
 
-    def cut(self, away: np.ndarray) -> Strips:
-        """The strips up to their first node that is ``away``, (K,) bool; without those that are gone at once."""
-        kept, ends = [], []
-        for first, last, end in zip(self.start[:-1], self.start[1:], self.ends, strict=True):
-            gone = np.flatnonzero(away[first:last])
-            stop = first + gone[0] + 1 if len(gone) else last
-            if stop - first > 1:
-                kept.append(np.arange(first, stop))
-                ends.append((end[0], end[1] or len(gone) > 0))
-        if not kept:
-            raise AssetError("nothing of its mesh is left")
-        nodes, start = np.concatenate(kept), np.cumsum([0, *map(len, kept)])
-        return dataclasses.replace(self, left=self.left[nodes], right=self.right[nodes], along=self.along[nodes],
-                                   start=start, ends=np.array(ends))
+    def reach(self, strip: np.ndarray, across: np.ndarray, away: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """(L, 2) metres: from and to which distance the hairs at ``across`` run before they are ``away``.
+
+        away: points (P, 3) to (P,) bool. A hair that starts away begins where it first isn't; one that always is has
+        no length.
+        """
+        steps = int(np.clip(self.length.max() / 0.003, 8, 96))
+        distance = self.length[strip][:, None] * np.linspace(0, 1, steps)
+        at = self.sample(np.repeat(strip, steps), distance.ravel(), np.repeat(across, steps)) @ self.points
+        gone = away(at).reshape(-1, steps)
+        first = np.argmin(gone, axis=1)
+        after = gone & (np.arange(steps) > first[:, None])
+        last = np.where(after.any(axis=1), after.argmax(axis=1) - 1, steps - 1)
+        last[gone.all(axis=1)] = 0
+        rows = np.arange(len(strip))
+        return np.stack([distance[rows, first], distance[rows, last]], axis=1)
 
     def normals(self, strip: np.ndarray, distance: np.ndarray, across: np.ndarray) -> np.ndarray:
         """(L, 3) unit normals at the places that ``sample`` takes, on the outside."""

@@ -149,7 +149,8 @@ def _hair(geometry: Geometry) -> dict[str, np.ndarray]:
     low = smoothstep(30, -10, over) * back
     zero["hair_bob"][hair] = (
         outward * (8 * low * smoothstep(-9, -2, over) * (1 - 0.5 * nape))[:, None]
-        + np.stack([-0.06 * x, -62.0 + 0 * y, 2.0 + 0 * z], axis=1) * (low * (1 + 0.05 * strands))[:, None]
+        + np.stack([-(0.06 + 0.12 * nape) * x, -62.0 + 0 * y, 2.0 + 6 * nape], axis=1)
+        * (low * (1 + 0.05 * strands))[:, None]
     )
     zero["hairline"][hair] = np.stack([0 * x, 7.0 + 0 * y, -3.5 + 0 * z], axis=1) * (
         smoothstep(20, 0, over) * smoothstep(25, 70, z))[:, None]

@@ -36,7 +36,8 @@ GRID_DECIMALS = {"v_template": 7, "shapedirs": 7, "J_regressor": 7, "weights": 6
 def code_hash() -> str:
     """BLAKE2b hex digest (20 digits) of the code that makes the template."""
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    heads = Path(__file__).parents[1]
+    for path in (*sorted((heads / "template").glob("*.py")), heads / "driver.py", heads / "canonical.py"):
         digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
 

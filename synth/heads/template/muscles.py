@@ -153,7 +153,8 @@ def _corners(f: Face) -> dict[str, np.ndarray]:
         + f.push(stretch * (1 - f.corner), 2.6, 0, -1.2)
         + f.push(f.near((0, MOUTH, 95), (20, 15, 30)), 0, 0, -1.5) + f.push(thin, 0, -0.16, 0)
         + f.push(f.near((39, -42, 82), (17, 16, 30)), 2.2, 4.8, 3.2) + f.crease(smile_fold, 3.2, 1.5)
-        + f.bulge(f.near((43, -47, 76), (10, 13, 22)), 2.0) + f.push(f.near((0, MOUTH + 4, 96), (26, 14, 30)), 0, 1.3, 0)
+        + f.bulge(f.near((43, -47, 76), (10, 13, 22)), 2.0)
+        + f.push(f.near((0, MOUTH + 4, 96), (26, 14, 30)), 0, 1.3, 0)
         + f.push(f.near((18, -40, 100), (8, 8, 14)), 1.4, 0.5, -0.3) + f.push(
             f.near((0, -90, 96), (22, 10, 24)), 0, 0.8, -0.8),
         "AU13": f.push(f.modiolus, 1.0, 3.0, -1.8) + f.push(f.arc, 0, 4.6, 0) + f.push(f.corner, 0.8, 0, 0)
@@ -204,7 +205,8 @@ def _lips(f: Face) -> dict[str, np.ndarray]:
         + f.push(f.modiolus, -0.6, 0, -0.8) + f.bulge(f.near((0, -53, 102), (16, 4, 20)), 0.8)
         + f.bulge(f.near((0, -82, 96), (15, 4, 20)), 0.9),
         "AU25": f.push(f.upper, 0, 3.2, 0.4) + f.push(f.lower, 0, -4.4, 0.2),
-        "AU26": f.push(f.near((0, MOUTH - 9, 96), (30, 14, 30)) * (rise < 0) * smoothstep(1.05, 0.6, f.s), 0, -6.0, -0.5),
+        "AU26": f.push(
+            f.near((0, MOUTH - 9, 96), (30, 14, 30)) * (rise < 0) * smoothstep(1.05, 0.6, f.s), 0, -6.0, -0.5),
         "AU28": f.push(rolled * np.clip(rise, -13, 13), 0, -0.44, 0) + f.push(f.red * smoothstep(78, 90, z), 0, 0, -2.6)
         + f.push(f.lips, 0, 0, -1.8) + f.push(outer, 0, 0, -1.0) + f.push(f.modiolus, 0.8, 0, -1.2)
         + f.push(f.upper, 0, -0.9, 0) + f.push(f.lower, 0, 1.4, 1.4),
@@ -232,10 +234,10 @@ def _jaw_and_neck(f: Face) -> dict[str, np.ndarray]:
     masseter = f.near((53, -62, 28), (18, 24, 22))
     moving = f.jaw[:, None]
     along = np.clip((z - 38) / 45, 0, 1)
-    # It rises while the teeth sink: half the way out its underside is over their edges.
-    slim = np.where(f.tongue, -0.65 * (y + 76) * along, 0)
-    tongue = np.stack([-0.28 * x * along, slim + 4.5 * along**2, 31 * along**1.4], axis=1)
-    drop = moving * (0, -14.5, -1.6) + f.push(f.upper, 0, 1.6, 0.2) + f.push(f.lower, 0, -1.5, 0.8)
+    # The teeth sink while it rises, but no straight way clears their edges at first: collisions are resolved later.
+    slim = np.where(f.tongue, -0.62 * (y + 76) * along, 0)
+    tongue = np.stack([-0.24 * x * along, slim + 3.0 * along**2, 31 * along**1.4], axis=1)
+    drop = moving * (0, -16.0, -1.6) + f.push(f.upper, 0, 1.6, 0.2) + f.push(f.lower, 0, -1.5, 0.8)
     return {
         "AU19": np.where(f.tongue[:, None], tongue, drop),
         "AU21": radial * (3.6 * ridge * neck)[:, None] + f.push(f.corner, 1.2, -1.8, -0.6)
