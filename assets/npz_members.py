@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import os
 import zipfile
@@ -17,6 +18,10 @@ from assets.files import check_regular_file, one_line
 _MOST_BYTES = 4 << 30
 """Largest array that is read through (FLAME's texture space has 1.3 GB)."""
 _BLOCK_BYTES = 1 << 24
+"""What is read at a time, and the longest row of which the first columns are taken."""
+_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
+           NotImplementedError, ValueError, OverflowError, OSError)
+"""What zipfile raises on files that are no sound archives: it seeks and unpacks as they say."""
 
 
 def npz_shapes(path: str | os.PathLike) -> dict[str, tuple[int, ...]]:
@@ -67,7 +72,9 @@ def _values(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype, fortran: bo
         return flat.reshape(*shape[:-1], columns, order="F").astype(np.float32, order="C")
     out = np.empty((rows, columns), np.float32)
     width = shape[-1] * dtype.itemsize
-    step = max(1, _BLOCK_BYTES // width)
+    if width > _BLOCK_BYTES:
+        raise AssetError(f"{label}: rows of {width:,} bytes, may have {_BLOCK_BYTES:,}")
+    step = _BLOCK_BYTES // width
     for first in range(0, rows, step):
         last = min(first + step, rows)
         block = np.frombuffer(_exactly(file, (last - first) * width, label), dtype).reshape(last - first, -1)
@@ -97,11 +104,10 @@ class _opened(zipfile.ZipFile):
         check_regular_file(path)
         try:
             super().__init__(path)
-        except (zipfile.BadZipFile, OSError, UnicodeError) as error:
+        except _BROKEN as error:
             raise AssetError(f"{self._name}: broken .npz ({one_line(error)[:200]})") from None
 
     def __exit__(self, kind, error, trace):
         super().__exit__(kind, error, trace)
-        broken = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, UnicodeError)
-        if isinstance(error, broken):
+        if isinstance(error, _BROKEN):
             raise AssetError(f"{self._name}: broken .npz ({one_line(error)[:200]})") from None

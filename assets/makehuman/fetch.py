@@ -3,11 +3,13 @@
 MakeHuman keeps the base mesh, targets and rigs in its source repository (``makehuman/data``) and the things to wear in
 a second one, published as the "system assets" pack. Both were released as CC0 in September 2020 (LICENSE.ASSETS.md in
 the first; README.md of github.com/makehumancommunity/makehuman-assets). Neither address announces a checksum that
-lasts, so what arrives is judged by its contents: every file that is kept must parse.
+lasts, so what arrives is judged by its contents: every file that is kept must parse, and things to wear that don't
+are left out.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -18,6 +20,8 @@ from pathlib import Path, PurePosixPath
 from assets.errors import AssetError
 from assets.files import cache_dir, check_regular_file, one_line, safe_extract
 from assets.hdri.download import check_url, download_archive
+from assets.makehuman import verify
+from assets.makehuman.mhclo import read_mhclo, says_cc0
 from assets.makehuman.verify import WORN, default_folder, verify_makehuman
 
 LICENCE = "CC0-1.0"
@@ -70,9 +74,11 @@ def fetch_makehuman(
         archives: list[Path] = []
         for source in SOURCES if origin is None else (origin,):
             archives += _gather(source, staging, progress, retries, retry_wait)
-        notes = _drop_unlicensed(staging)
+        notes = _drop_unfit(staging)
         problems = verify_makehuman(staging, lambda done, total: progress("checking", done, total))
         if problems:
+            for archive in archives:  # or every later try would end here
+                archive.unlink(missing_ok=True)
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise AssetError(f"makehuman: {problems[0].replace(str(staging) + os.sep, '')}{more}; nothing was kept")
         os.replace(staging, folder)
@@ -94,14 +100,17 @@ def _gather(source: str, staging: Path, progress: Callable[[str, int, int], None
         return []
     url = check_url(source, "makehuman")
     name = re.sub(r"[^\w.-]", "_", url.split("?")[0].rsplit("/", 1)[-1])[-80:] or "archive"
-    archive = cache_dir() / f"makehuman-{name}"
+    # Other addresses end in the same name.
+    archive = cache_dir() / f"makehuman-{hashlib.blake2b(url.encode(), digest_size=4).hexdigest()}-{name}"
     if not archive.is_file():
         download_archive(url, archive, MAX_DOWNLOAD_BYTES, retries, retry_wait,
                          lambda done, total: progress(name, done, total))
     try:
         _unpack(archive, staging)
-    except AssetError:
-        archive.unlink()  # what can't be unpacked now never will be
+    except AssetError as error:
+        # A full disk has an error number and the archive may be sound; what is broken (gzip's OSErrors too) has none.
+        if getattr(error.__cause__, "errno", None) is None:
+            archive.unlink(missing_ok=True)
         raise
     return [archive]
 
@@ -139,13 +148,16 @@ def _place(path: Path, target: Path, move: Callable[[Path, Path], object]) -> No
         move(path, target)
 
 
-def _drop_unlicensed(staging: Path) -> list[str]:
-    """Remove things to wear that don't say that they are CC0: an installation may hold those of other authors."""
+def _drop_unfit(staging: Path) -> list[str]:
+    """Remove things to wear that don't say that they are CC0, or that can't be read; a line for each."""
     notes = []
-    for kind in WORN:
-        for path in sorted(staging.glob(f"{kind}/*/*.mhclo")):
-            with open(path, encoding="utf-8", errors="replace") as file:
-                if not re.search(r"\bCC-?0\b", file.read(4096), re.IGNORECASE):
-                    notes.append(f"{path.relative_to(staging)}: left out, it doesn't say that it is CC0")
-                    path.unlink()
+    for path in sorted(path for kind in WORN for path in staging.glob(f"{kind}/*/*.mhclo")):
+        why = None if says_cc0(path) else "it doesn't say that it is CC0"
+        try:
+            why or read_mhclo(path, verify.VERTICES)
+        except AssetError as error:
+            why = str(error).replace(str(staging) + os.sep, "")
+        if why:
+            notes.append(f"{path.relative_to(staging)}: left out, {why}")
+            path.unlink()
     return notes

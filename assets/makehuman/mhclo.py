@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -35,6 +36,12 @@ class MhClo:
     """(3,) float64: the distances at which the scale is 1."""
     deleted: np.ndarray
     """(K,) int64 sorted: base vertices hidden where this is worn."""
+
+
+def says_cc0(path: Path) -> bool:
+    """Whether a binding's first lines release it as CC0; an installation may also hold things of other authors."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return re.search(r"\bCC-?0\b", file.read(4096), re.IGNORECASE) is not None
 
 
 def read_mhclo(path: str | os.PathLike, count: int) -> MhClo:

@@ -14,7 +14,9 @@ from assets.makehuman.obj import parse_rows, read_text
 from assets.makehuman.targets import read_json
 
 MAX_BONES = 1000
-"""Most bones of a skeleton, and most joints of a BVH file."""
+"""Most bones of a skeleton, joints of a BVH file, and vertices about a joint."""
+_MAX_POSES = 1_000_000
+"""Most frames times joints, and frames times channels, of a BVH file; MakeHuman's has ten thousand."""
 _AXES = ("Xrotation", "Yrotation", "Zrotation")
 _PLACES = ("Xposition", "Yposition", "Zposition")
 
@@ -54,9 +56,10 @@ def read_skeleton(path: str | os.PathLike, count: int) -> Skeleton:
     if not all(isinstance(bone, dict) for bone in bones.values()):
         raise AssetError(f"{name}: a bone is not an object with head, tail and parent")
     order = _ordered(name, {key: bone.get("parent") for key, bone in bones.items()})
-    ends = [[_place(name, places, bones[key].get(end), count) for key in order] for end in ("head", "tail")]
+    wanted = [[at if isinstance(at := bones[key].get(end), str) else None for key in order] for end in ("head", "tail")]
+    made = {key: _place(name, places, key, count) for key in dict.fromkeys(wanted[0] + wanted[1])}
     parents = tuple(-1 if bones[key].get("parent") is None else order.index(bones[key]["parent"]) for key in order)
-    return Skeleton(tuple(order), parents, *(tuple(end) for end in ends))
+    return Skeleton(tuple(order), parents, *(tuple(made[key] for key in end) for end in wanted))
 
 
 def _ordered(name: str, parents: Mapping[str, object]) -> list[str]:
@@ -79,8 +82,10 @@ def _ordered(name: str, parents: Mapping[str, object]) -> list[str]:
 def _place(name: str, places: Mapping[str, object], key: object, count: int) -> np.ndarray:
     """The base vertices behind a named joint."""
     chosen = places.get(key) if isinstance(key, str) else None
-    if not isinstance(chosen, list) or not chosen or not all(type(k) is int and 0 <= k < count for k in chosen):
-        raise AssetError(f"{name}: joint {one_line(key)[:80]!r}: expected a list of vertices from 0 to {count - 1:,}")
+    if not isinstance(chosen, list) or not 0 < len(chosen) <= MAX_BONES or not all(
+            type(k) is int and 0 <= k < count for k in chosen):
+        raise AssetError(f"{name}: joint {one_line(key)[:80]!r}: expected a list of 1 to {MAX_BONES} vertices from 0 "
+                         f"to {count - 1:,}")
     return np.array(chosen, np.int64)
 
 
@@ -117,8 +122,11 @@ def read_poses(path: str | os.PathLike) -> tuple[tuple[str, ...], np.ndarray]:
     lines = [line for line in motion.splitlines() if line.strip()]
     rows = [line.split() for line in lines if not line.lstrip().startswith("Frame")]
     width = sum(len(own) for own in channels)
-    if not rows or len(rows) * width > 10_000_000 or any(len(row) != width for row in rows):
+    if not rows or any(len(row) != width for row in rows):
         raise AssetError(f"{name}: expected frames of {width} numbers each after MOTION")
+    if len(rows) * max(width, len(names)) > _MAX_POSES:
+        raise AssetError(f"{name}: {len(rows):,} frames of {len(names)} joints, frames times joints may be at most "
+                         f"{_MAX_POSES:,}")
     values = parse_rows(name, "frames", rows, width)
     rotations = np.broadcast_to(np.eye(3), (len(rows), len(names), 3, 3)).copy()
     at = 0
@@ -141,7 +149,7 @@ def _hierarchy(name: str, head: str) -> tuple[tuple[str, ...], list[list[str]]]:
             names.append(words[1])
         elif words[:1] == ["CHANNELS"]:
             channels.append(words[2:])
-            if set(words[2:]) - {*_AXES, *_PLACES} or len(channels) != len(names):
+            if set(words[2:]) - {*_AXES, *_PLACES} or len(words) > 8 or len(channels) != len(names):
                 raise AssetError(f"{name}: channels may be {', '.join(_PLACES + _AXES)}, once a joint")
         if len(names) > MAX_BONES:
             raise AssetError(f"{name}: more than {MAX_BONES} joints")

@@ -282,11 +282,11 @@ def test_identities_differ_and_repeat_to_the_bit(head):
 
 
 def test_a_frame_costs_less_than_20_ms(head, average):
-    performance = performing(16, AU12=0.4)
-    head.animate(average, performance)
+    performance, person = performing(16, AU12=0.4), head.person(average)
+    person.animate(performance)
     seconds = []
     for _ in range(4):
-        start = time.perf_counter()
-        head.animate(average, performance)
-        seconds.append(time.perf_counter() - start)
+        start = time.process_time()
+        person.animate(performance)[:]
+        seconds.append(time.process_time() - start)
     assert min(seconds) / 16 < 0.02

@@ -17,8 +17,14 @@ UV_FILES = {
     "smplx": ("smplx_uv.obj", "smplx_uv_2021.obj"),
 }
 """Where texture coordinates are looked for, in order."""
-EMBEDDINGS = ("flame_static_embedding.pkl", "landmark_embedding.npy")
-"""Where FLAME's 51 static landmarks are looked for."""
+EMBEDDINGS = {"flame": ("flame_static_embedding.pkl", "landmark_embedding.npy"), "smplx": ()}
+"""Where 51 static landmarks are looked for. FLAME's count FLAME's faces: SMPL-X files hold their own."""
+ALBEDO_FILES = {
+    "flame": ("albedoModel2020_FLAME_albedoPart.npz", "FLAME_texture.npz", "FLAME_albedo_from_BFM.npz"),
+    "smplx": (),
+}
+"""Where albedo models are looked for, the best calibrated first. They are painted on FLAME's texture coordinates, and
+SMPL-X has others."""
 _OBJ_BYTES = 32 << 20
 
 
@@ -32,31 +38,37 @@ def beside(model: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def texture_coordinates(family: str, model: Path, arrays: dict[str, np.ndarray],
-                        faces: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """UVs (T, 2), u right and v up, and the three of each face (F, 3), from the model or a file beside it."""
+                        faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, Path] | None:
+    """UVs (T, 2), u right and v up, the three of each face (F, 3), and the file that gave them: the model or another.
+    """
     if isinstance(arrays.get("vt"), np.ndarray) and isinstance(arrays.get("ft"), np.ndarray):
-        return _checked(one_line(model), arrays["vt"], arrays["ft"], faces)
+        return *_checked(one_line(model), arrays["vt"], arrays["ft"], faces), model
     file = beside(model, UV_FILES[family])
     if file is None:
         return None
     if file.suffix == ".obj":
         vt, corner_vertices, ft = _read_obj(file)
-        return _checked(one_line(file), vt, _in_order(one_line(file), corner_vertices, ft, faces), faces)
+        return *_checked(one_line(file), vt, _in_order(one_line(file), corner_vertices, ft, faces), faces), file
     if not {"vt", "ft"} <= set(npz_shapes(file)):
         return None
-    return _checked(one_line(file), read_npz_member(file, "vt"), read_npz_member(file, "ft"), faces)
+    return *_checked(one_line(file), read_npz_member(file, "vt"), read_npz_member(file, "ft"), faces), file
 
 
 def _checked(name: str, vt: np.ndarray, ft: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if vt.ndim != 2 or vt.shape[1] != 2 or vt.dtype.kind not in "fiu" or not np.isfinite(vt).all():
-        raise AssetError(f"{name}: vt is {vt.dtype} of shape {vt.shape}, expected (T, 2) numbers")
-    if ft.shape != faces.shape or ft.dtype.kind not in "fiu":
-        raise AssetError(f"{name}: ft has shape {ft.shape}, the model's faces have {faces.shape}")
+    if vt.ndim != 2 or vt.shape[1] != 2 or not len(vt) or not _finite(vt):
+        raise AssetError(f"{name}: vt is {vt.dtype} of shape {vt.shape}, expected (T, 2) finite numbers")
+    if ft.shape != faces.shape or not _finite(ft):
+        raise AssetError(f"{name}: ft is {ft.dtype} of shape {ft.shape}, expected finite numbers of the faces' shape "
+                         f"{faces.shape}")
     ft = ft.astype(np.int64)
     if ft.min() < 0 or ft.max() >= len(vt) or np.abs(vt).max() > 100:
         raise AssetError(f"{name}: ft counts from {ft.min()} to {ft.max()}, vt has {len(vt)} rows within "
                          f"{np.abs(vt).max():.3g}; expected 0 to {len(vt) - 1} and about [0, 1]")
     return vt.astype(np.float64), ft
+
+
+def _finite(array: np.ndarray) -> bool:
+    return array.dtype.kind in "fiu" and bool(np.isfinite(array).all())
 
 
 def _read_obj(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -91,23 +103,28 @@ def _in_order(name: str, own: np.ndarray, ft: np.ndarray, faces: np.ndarray) -> 
     return np.take_along_axis(ft[rows], place, axis=1)
 
 
-def landmark_points(model: Path, arrays: dict[str, np.ndarray], vertices: np.ndarray,
-                    faces: np.ndarray) -> np.ndarray | None:
-    """(51, 3) iBUG landmarks without the jaw's line on ``vertices``, from the model's arrays or a file beside it."""
-    sources = [("lmk_faces_idx", "lmk_bary_coords", arrays, one_line(model))]
-    if (file := beside(model, EMBEDDINGS)) is not None:
+def landmark_points(family: str, model: Path, arrays: dict[str, np.ndarray], vertices: np.ndarray,
+                    faces: np.ndarray) -> tuple[np.ndarray, Path] | None:
+    """(51, 3) iBUG landmarks without the jaw's line on ``vertices``, and the file that gave them: the model or another.
+    """
+    sources = [("lmk_faces_idx", "lmk_bary_coords", arrays, model)]
+    if (file := beside(model, EMBEDDINGS[family])) is not None:
         table = load_model_arrays(file)
-        sources += [("lmk_face_idx", "lmk_b_coords", table, one_line(file)),
-                    ("static_lmk_faces_idx", "static_lmk_bary_coords", table, one_line(file))]
-    for index_key, weight_key, table, name in sources:
+        sources += [("lmk_face_idx", "lmk_b_coords", table, file),
+                    ("static_lmk_faces_idx", "static_lmk_bary_coords", table, file)]
+    for index_key, weight_key, table, file in sources:
+        name = one_line(file)
         index, weights = table.get(index_key), table.get(weight_key)
         if not (isinstance(index, np.ndarray) and isinstance(weights, np.ndarray)) or index.size != 51:
             continue
-        if weights.shape != (51, 3) or index.dtype.kind not in "fiu" or not np.isfinite(weights).all():
-            raise AssetError(f"{name}: {weight_key} has shape {weights.shape}, expected (51, 3) numbers")
+        if weights.shape != (51, 3) or not _finite(weights):
+            raise AssetError(f"{name}: {weight_key} is {weights.dtype} of shape {weights.shape}, expected (51, 3) "
+                             "finite numbers")
+        if not _finite(index):
+            raise AssetError(f"{name}: {index_key} is {index.dtype}, expected 51 finite numbers")
         index = index.ravel().astype(np.int64)
         if index.min() < 0 or index.max() >= len(faces):
             raise AssetError(f"{name}: {index_key} refers to faces {index.min()} to {index.max()}, expected 0 to "
                              f"{len(faces) - 1}")
-        return np.einsum("kc,kcd->kd", weights, vertices[faces[index]])
+        return np.einsum("kc,kcd->kd", weights, vertices[faces[index]]), file
     return None

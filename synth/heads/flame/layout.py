@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import itertools
+import heapq
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +55,7 @@ _NOT_MODELS = ("embedding", "texture", "albedo", "masks", "mano", "vposer", "uv"
 """What the names of files hold that lie beside a model."""
 _MOST_FACES = 100_000
 _MOST_FILES = 2000
-"""Files looked at in a folder."""
+"""Files of a folder that are told apart."""
 
 
 def find_file(family: str, path: Path) -> Path:
@@ -70,13 +70,14 @@ def find_file(family: str, path: Path) -> Path:
 
 def candidates(family: str, folder: Path) -> list[Path]:
     """Files in ``folder`` and below it whose names are those of a family's models, the likeliest first."""
-    found = (file for file in folder.rglob("*") if file.suffix in (".pkl", ".npz"))
-    files = sorted(itertools.islice(found, _MOST_FILES), key=lambda file: (len(file.parts), str(file)))
-    files = [file for file in files if not any(word in file.name.lower() for word in _NOT_MODELS)]
-    other = "smpl" if family == "flame" else "flame"
-    files = [file for file in files if other not in file.name.lower()]
-    found = [file for pattern in LAYOUTS[family].pattern for file in files if fnmatch.fnmatchcase(file.name, pattern)]
-    return list(dict.fromkeys(found))
+    foreign, patterns = (*_NOT_MODELS, "smpl" if family == "flame" else "flame"), LAYOUTS[family].pattern
+    named = (file for file in folder.rglob("*") if file.suffix in (".pkl", ".npz")
+             and not any(word in file.name.lower() for word in foreign)
+             and any(fnmatch.fnmatchcase(file.name, pattern) for pattern in patterns))
+    # The order of a folder differs from machine to machine, that of names doesn't.
+    files = heapq.nsmallest(_MOST_FILES, named, key=lambda file: (len(file.parts), str(file)))
+    return list(dict.fromkeys(file for pattern in patterns for file in files
+                              if fnmatch.fnmatchcase(file.name, pattern)))
 
 
 def check_arrays(name: str, arrays: dict[str, np.ndarray], family: str) -> dict[str, np.ndarray]:

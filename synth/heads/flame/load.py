@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from assets.errors import AssetError
-from assets.files import digest_file, one_line
+from assets.files import DIGEST_BYTES, digest_file, one_line
 from assets.pickles import load_model_arrays
 from synth.heads.canonical import canonical
 from synth.heads.driver import LIDS, units_of
-from synth.heads.flame.companions import landmark_points, texture_coordinates
+from synth.heads.flame.companions import ALBEDO_FILES, beside, landmark_points, texture_coordinates
 from synth.heads.flame.landmarks import find_landmarks
 from synth.heads.flame.layout import LAYOUTS, check_arrays, find_file, form_problems
 from synth.heads.flame.lids import lid_fields
@@ -42,7 +43,10 @@ def load_flame(family: str, path: Path) -> FlameHead:
     for problem in form_problems(checked["v_template"], checked["f"], family):
         raise AssetError(f"{one_line(file)}: {problem}")
     faces, uv = checked["f"], texture_coordinates(family, file, arrays, checked["f"])
-    embedded = landmark_points(file, arrays, checked["v_template"], faces)
+    embedded = landmark_points(family, file, arrays, checked["v_template"], faces)
+    albedo = None if uv is None else beside(file, ALBEDO_FILES[family])
+    files = (file, None if uv is None else uv[2], None if embedded is None else embedded[1], albedo)
+    uv, embedded = None if uv is None else uv[:2], None if embedded is None else embedded[0]
     columns = checked["shapedirs"].shape[2]
     start = next((at for at in layout.expression_start if at < columns), columns)
     balls = tuple(np.arange(a, b) for a, b in layout.eyeballs)
@@ -56,15 +60,23 @@ def load_flame(family: str, path: Path) -> FlameHead:
                              f"as they do in {family}")
         balls = tuple(np.searchsorted(bust.kept, ball) for ball in balls)
         roles = {"head": 1, "neck": 2, "jaw": 3, "left_eye": 4, "right_eye": 5}
-    return _assemble(family, file, checked, faces, uv, embedded, balls, roles, start)
+    return _assemble(family, _digest(*files), albedo, checked, faces, uv, embedded, balls, roles, start)
 
 
-def _assemble(family: str, file: Path, checked: dict[str, np.ndarray], faces: np.ndarray,
+def _digest(model: Path, *used: Path | None) -> str:
+    """BLAKE2b hex digest (20 digits) of the model file and of those beside it that texture coordinates, landmarks and
+    albedo came from: people made with others look different. That of the file itself where it stands alone."""
+    digests = {file: digest_file(file) for file in (model, *used) if file is not None}
+    if len(digests) == 1:
+        return digests[model]
+    text = " ".join(digests.get(file, "-") for file in (model, *used))
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def _assemble(family: str, digest: str, albedo: Path | None, checked: dict[str, np.ndarray], faces: np.ndarray,
               uv: tuple[np.ndarray, np.ndarray] | None, embedded: np.ndarray | None,
               balls: tuple[np.ndarray, np.ndarray], roles: dict[str, int], start: int) -> FlameHead:
     """A head from checked arrays, shifted so that its eyes are where every family has them."""
-    from synth.heads.flame.companions import beside
-
     centres = np.array([_middle(checked["v_template"][ball]) for ball in balls])
     shift = EYES_MIDDLE - centres.mean(axis=0, dtype=np.float64).astype(np.float32)
     neutral = (checked["v_template"] + shift).astype(np.float32)
@@ -88,7 +100,7 @@ def _assemble(family: str, file: Path, checked: dict[str, np.ndarray], faces: np
         if family == "smplx" else None
     wardrobe = {} if shirt is None else {shirt.name: shirt}
     return FlameHead(
-        family=family, licence=LAYOUTS[family].licence, source_hash=digest_file(file),
+        family=family, licence=LAYOUTS[family].licence, source_hash=digest,
         parts=parts, units=units_of(names), expressions=names, neutral=rows["neutral"], canonical=rows["canonical"],
         mirror=None, eyeballs=balls, roles={role: ((joint, 1.0),) for role, joint in roles.items()},
         arrays={
@@ -98,12 +110,8 @@ def _assemble(family: str, file: Path, checked: dict[str, np.ndarray], faces: np
             "parents": checked["parents"],
         },
         draw=lambda rng: Identity(_sample_shape(rng, start), tuple(wardrobe)), wardrobe=wardrobe,
-        native=np.ascontiguousarray(rows["native"]), albedo=beside(file, ALBEDO_FILES) if uv is not None else None,
+        native=np.ascontiguousarray(rows["native"]), albedo=albedo,
     )
-
-
-ALBEDO_FILES = ("albedoModel2020_FLAME_albedoPart.npz", "FLAME_texture.npz", "FLAME_albedo_from_BFM.npz")
-"""Albedo models looked for beside a FLAME model, the best calibrated first."""
 
 
 def _expressions(neutral: np.ndarray, space: np.ndarray, skin_faces: np.ndarray, skin: np.ndarray, jaw: np.ndarray,

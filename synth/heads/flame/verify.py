@@ -63,7 +63,7 @@ def describe_flame(path: str | Path, family: str = "flame") -> str:
     arrays = load_model_arrays(file)
     columns = arrays["shapedirs"].shape[-1]
     uv = "texture coordinates" if "vt" in arrays or beside(file, UV_FILES[family]) else "no texture coordinates"
-    lmk = "landmarks" if "lmk_faces_idx" in arrays or beside(file, EMBEDDINGS) else "no landmarks (found by form)"
+    lmk = "landmarks" if "lmk_faces_idx" in arrays or beside(file, EMBEDDINGS[family]) else "no landmarks (found by form)"
     return (f"{one_line(file)}: {family}, {len(arrays['v_template'])} vertices, {len(arrays['f'])} faces, {columns} "
             f"directions ({_COLUMNS[family].get(columns, 'of its own')}), {uv}, {lmk}; {LAYOUTS[family].licence}")
 
@@ -89,7 +89,7 @@ def _problems(path: Path, arrays: dict[str, np.ndarray], family: str) -> list[st
         found.append("shapedirs is zero throughout")
     found += form_problems(checked["v_template"], checked["f"], family)
     for read in (lambda: texture_coordinates(family, path, arrays, checked["f"]),
-                 lambda: landmark_points(path, arrays, checked["v_template"], checked["f"])):
+                 lambda: landmark_points(family, path, arrays, checked["v_template"], checked["f"])):
         try:
             read()
         except AssetError as error:

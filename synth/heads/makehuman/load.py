@@ -22,13 +22,14 @@ from synth.heads.makehuman.identity import read_shapes, sample_shape, sample_tra
 from synth.heads.makehuman.lids import droop_row
 from synth.heads.makehuman.parts import landmarks, make_parts, mirror_of
 from synth.heads.makehuman.rig import PARENTS, ROLES, Rig
-from synth.heads.makehuman.wardrobe import choose_wardrobe, covered, read_wardrobe
+from synth.heads.makehuman.wardrobe import MAKERS, choose_wardrobe, read_wardrobe
 
 LICENCE = "CC0-1.0 (MakeHuman)"
-_SHAPING = ("3dobjs/base.obj", "modifiers/modeling_modifiers.json", "rigs/*", "poseunits/*", "targets/**/*.target")
+_SHAPING = ("3dobjs/base.obj", "modifiers/modeling_modifiers.json", "rigs/default.mhskel", "rigs/default_weights.mhw",
+            "poseunits/face-poseunits.bvh", "poseunits/face-poseunits.json", "targets/**/*.target")
 """Files that the assembled arrays follow from."""
-_WORN = ("clothes/**/*", "eyebrows/**/*", "eyelashes/**/*", "eyes/**/*", "hair/**/*", "teeth/**/*", "tongue/**/*")
-"""Files that dress people."""
+_WORN = tuple(f"{kind}/{files}" for kind in MAKERS for files in ("*/*.mhclo", "*/**/*.obj"))
+"""Files that dress people: bindings and their meshes, not the textures beside them."""
 _MAX_FILES = 20_000
 
 
@@ -47,7 +48,7 @@ def load_makehuman(path: Path | None = None) -> HeadModel:
     wardrobe = read_wardrobe(folder, base)
     return HeadModel(
         family="makehuman", licence=LICENCE, source_hash=_digest(folder, (*_SHAPING, *_WORN)),
-        parts=make_parts(base, arrays["canonical"], covered(folder, base)), units=units_of(NAMES), expressions=NAMES,
+        parts=make_parts(base, arrays["canonical"], wardrobe.covered), units=units_of(NAMES), expressions=NAMES,
         neutral=arrays["neutral"], canonical=arrays["canonical"], mirror=arrays["mirror"],
         eyeballs=(base.vertices_of("helper-l-eye"), base.vertices_of("helper-r-eye")), roles=ROLES,
         arrays={
@@ -114,8 +115,9 @@ def _digest(folder: Path, patterns: tuple[str, ...], start: bytes = b"") -> str:
 
 
 def _code() -> bytes:
-    """The source of what the arrays follow from: this package, its readers, the canonical space, expressions' names."""
+    """The source of what the arrays follow from: this package, its readers, the canonical space, expressions' names,
+    and where the template has its lips."""
     heads = Path(__file__).parents[1]
     files = [*sorted(Path(__file__).parent.glob("*.py")), *sorted(Path(obj.__file__).parent.glob("*.py")),
-             heads / "canonical.py", heads / "driver.py"]
+             heads / "canonical.py", heads / "driver.py", heads / "template" / "sculpt.py"]
     return b"".join(file.read_bytes().replace(b"\r\n", b"\n") for file in files)

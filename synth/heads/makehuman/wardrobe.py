@@ -12,7 +12,7 @@ import numpy as np
 
 from assets.errors import AssetError
 from assets.files import one_line
-from assets.makehuman.mhclo import MhClo, read_mhclo
+from assets.makehuman.mhclo import MhClo, read_mhclo, says_cc0
 from synth.heads.head import Attachment
 from synth.heads.makehuman.base import BaseMesh
 from synth.heads.makehuman.binding import attach, bind, mesh_part, pieces, quads
@@ -24,23 +24,47 @@ from synth.scene import MeshPart
 
 BUST = (-0.42, 0.29)
 """Garments are kept above this height and within this distance of the middle, metres, head frame: beyond the skin."""
+_NECK = -0.10
+"""Metres, head frame: garments of the bust hang below this height."""
 _NAME = re.compile(r"[\w-]{1,60}", re.ASCII)
 _EASE = 0.003
 """How far a garment is moved off the body, metres: it was fitted to other bodies than ours."""
 
 
-def read_wardrobe(folder: Path, base: BaseMesh) -> Mapping[str, Attachment]:
-    """Everything wearable in a MakeHuman data folder, by name, for example ``hair/short02``."""
-    return _Wardrobe(folder, base)
+def read_wardrobe(folder: Path, base: BaseMesh) -> Wardrobe:
+    """Everything for a bust to wear in a MakeHuman data folder, by name, for example ``hair/short02``.
+
+    What doesn't say that it is CC0 is left out, as are shoes, hats and whatever else is not worn about the bust.
+    """
+    files = {f"{kind}/{path.stem}": path for kind in MAKERS for path in sorted(folder.glob(f"{kind}/*/*.mhclo"))
+             if _NAME.fullmatch(path.stem) and says_cc0(path)}
+    clothes = {name: read_mhclo(path, len(base.vertices)) for name, path in files.items()
+               if name.startswith("clothes/")}
+    garments = {name: clo for name, clo in clothes.items() if is_garment(clo, base)}
+    hidden = [clo.deleted for clo in garments.values()]
+    count = np.bincount(np.concatenate([np.empty(0, np.int64), *hidden]), minlength=len(base.vertices))
+    covered = np.flatnonzero(count == max(len(hidden), 1))
+    return Wardrobe(base, {name: path for name, path in files.items() if name in garments or name not in clothes},
+                    covered)
 
 
-class _Wardrobe(Mapping):
+def is_garment(clo: MhClo, base: BaseMesh) -> bool:
+    """Whether clothes show on a bust: a quarter of what they hang on (of a whole suit a third) is between neck and cut.
+
+    Shoes, trousers and hats have none of it there.
+    """
+    x, y, _ = base.vertices[clo.corners[:, 0]].T
+    return bool(((y > BUST[0]) & (y < _NECK) & (np.abs(x) < BUST[1])).mean() > 0.25)
+
+
+class Wardrobe(Mapping):
     """Attachments by name; a file is read, and its hair cut, at the first request."""
 
-    def __init__(self, folder: Path, base: BaseMesh) -> None:
+    def __init__(self, base: BaseMesh, files: Mapping[str, Path], covered: np.ndarray) -> None:
+        self.covered = covered
+        """(K,) int64 base vertices that every garment hides: skin that nobody sees."""
         self._base = base
-        self._files = {f"{kind}/{path.stem}": path for kind in MAKERS
-                       for path in sorted(folder.glob(f"{kind}/*/*.mhclo")) if _NAME.fullmatch(path.stem)}
+        self._files = dict(files)
         self._made: dict[str, Attachment] = {}
 
     def __getitem__(self, name: str) -> Attachment:
@@ -109,14 +133,6 @@ MAKERS: dict[str, Callable[[str, MhClo, BaseMesh], Attachment]] = {
     "eyebrows": make_brows, "hair": make_hair, "clothes": _make_garment,
 }
 """Folder of a data folder to what turns its items into attachments."""
-
-
-def covered(folder: Path, base: BaseMesh) -> np.ndarray:
-    """(K,) int64 base vertices that every garment of the folder hides: skin that nobody sees."""
-    files = sorted(folder.glob("clothes/*/*.mhclo"))
-    hidden = [read_mhclo(path, len(base.vertices)).deleted for path in files]
-    count = np.bincount(np.concatenate([np.empty(0, np.int64), *hidden]), minlength=len(base.vertices))
-    return np.flatnonzero(count == len(files)) if files else np.empty(0, np.int64)
 
 
 LOOKS: dict[str, tuple[float, float]] = {

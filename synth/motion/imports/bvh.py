@@ -90,6 +90,8 @@ def _hierarchy(name: str, text: str) -> list[Joint]:
             pending = None
         elif word == "{":
             stack.append(pending)
+            if len(stack) > MAX_JOINTS:
+                raise AssetError(f"{name}: line {number}: more than {MAX_JOINTS} braces within each other")
         elif word == "}" and stack:
             stack.pop()
         elif word == "OFFSET" and stack:

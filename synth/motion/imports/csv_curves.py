@@ -18,7 +18,9 @@ MAX_BYTES, MAX_ROWS, MAX_COLUMNS = 128 << 20, 200_000, 400
 DEFAULT_FPS = 60.0
 """Live Link Face's rate, where neither time codes nor times say."""
 RATES = (24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 120.0)
-"""Rates that a rate found from time codes is rounded to."""
+"""Rates that a rate found from time codes is rounded to where it is near."""
+_NEAR = 0.05
+"""How far a counted rate may be off: a take that drops a frame or two a second."""
 TIMES = {"time": 1.0, "timestamp": 1.0, "seconds": 1.0, "timems": 0.001, "timestampms": 0.001}
 """Names of a column of times, and their unit in seconds."""
 
@@ -128,11 +130,13 @@ def _rate(name: str, header: list[str], table: list[list[str]], times: tuple[int
         code = re.match(r"\s*(\d+):(\d+):(\d+)[:;]", row[codes[0]] if len(row) > codes[0] else "")
         if code:
             seconds[code.groups()] += 1
-    whole = sorted(seconds.values())
-    if len(whole) < 3:
+    if len(seconds) < 3:
         return None
     rate = float(np.median(list(seconds.values())[1:-1]))  # the first and the last second are cut off
-    return min(RATES, key=lambda each: abs(each - rate))
+    nearest = min(RATES, key=lambda each: abs(each - rate))
+    if abs(nearest - rate) <= _NEAR * nearest:
+        return nearest
+    return rate if rate <= 1000 else None
 
 
 def _is_number(text: str) -> bool:

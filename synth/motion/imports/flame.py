@@ -27,6 +27,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """What a track may call what is read. ``pose`` is global rotation and jaw (DECA's 6 numbers), or global, neck, jaw and
 both eyes (FLAME's 15). ``shape`` or ``betas``, cameras and lights are of no use to a performance and left alone."""
+UNSURE = {"R": (3, 6, 9), "t": (3,)}
+"""Names that others use for other things, such as times: numbers a frame with which they are what ``ALIASES`` says."""
 MAX_FRAMES, MAX_EXPRESSIONS = 500_000, 400
 DEFAULT_FPS = 25.0
 """Frames a second where neither the file nor the caller says."""
@@ -36,9 +38,10 @@ MAX_TRAVEL = 2.0
 
 def read_flame(path: Path, fps: float | None = None) -> Performance:
     """A FLAME track. The head's translation counts from its first frame; a camera's upside-down axes (+Y down, as in
-    OpenCV) are turned upright. Rotations may be vectors (3), the 6-number form of Zhou et al. (2019), or matrices."""
+    OpenCV) are turned upright, rotation and translation. Rotations may be vectors (3), the 6-number form of Zhou et al. (2019), or matrices."""
     name, arrays = one_line(path), read_npz(path)
-    found = {key: next((alias for alias in names if alias in arrays), None) for key, names in ALIASES.items()}
+    found = {key: next((alias for alias in names if alias in arrays and _meant(alias, arrays[alias])), None)
+             for key, names in ALIASES.items()}
     listing = ", ".join(sorted(map(one_line, arrays))[:20]) or "nothing"
     if not any(found[key] for key in ("expression", "jaw", "pose", "neck", "head")):
         raise AssetError(f"{name}: no FLAME track; found {listing}, expected expr, jaw_pose, pose, neck_pose or "
@@ -51,18 +54,30 @@ def read_flame(path: Path, fps: float | None = None) -> Performance:
     values = {key: np.broadcast_to(value, (frames, value.shape[1])) for key, value in values.items()}
     joints = _joints(name, found, values)
     still = np.zeros((frames, 3), np.float32)
+    head = joints.get("head", still)
+    travel = _travel(name, found["translation"], values.get("translation", still))
+    if _upside_down(head):
+        head = (Rotation.from_rotvec([np.pi, 0, 0]) * Rotation.from_rotvec(head)).as_rotvec().astype(np.float32)
+        travel = travel * np.float32([1, -1, -1])  # the same half turn about X
     return Performance(
         fps=_rate(name, arrays, found["fps"]) or fps or DEFAULT_FPS, units=_lids(values),
-        head=_upright(joints.get("head", still)), **{key: joints.get(key, still) for key in (
-            "neck", "jaw", "left_eye", "right_eye")},
-        translation=_travel(name, found["translation"], values.get("translation", still)),
+        head=head, **{key: joints.get(key, still) for key in ("neck", "jaw", "left_eye", "right_eye")},
+        translation=travel,
         flame=_coefficients(name, found["expression"], values.get("expression")),
     )
 
 
+def _meant(alias: str, array: np.ndarray) -> bool:
+    """Whether an array under a name that others use too can be what that name stands for here."""
+    if alias not in UNSURE:
+        return True
+    numbers = array.size if array.ndim == 1 else array.size // max(len(array), 1) if array.ndim else 0
+    return array.dtype.kind in "fiu" and numbers in UNSURE[alias]
+
+
 def _frames(name: str, alias: str, array: np.ndarray) -> np.ndarray:
     """(T, D) float64 of an array (T, D), (D,), (T, 1, D) or, for matrices, (T, 3, 3)."""
-    if array.dtype.kind not in "fiu" or array.size == 0 or array.ndim > 4:
+    if array.dtype.kind not in "fiu" or array.size == 0 or not 1 <= array.ndim <= 4:
         raise AssetError(f"{name}: {alias} is {array.dtype} {array.shape}, expected numbers, a row a frame")
     rows = array.reshape(1, -1) if array.ndim == 1 else array.reshape(len(array), -1)
     if len(rows) > MAX_FRAMES or rows.shape[1] > 2 * MAX_EXPRESSIONS:
@@ -118,13 +133,11 @@ def _vectors(name: str, alias: str, rows: np.ndarray) -> np.ndarray:
     return Rotation.from_matrix(matrix).as_rotvec().astype(np.float32)
 
 
-def _upright(head: np.ndarray) -> np.ndarray:
-    """Rotations (T, 3) of a head that faces +Z, of those in a camera's axes where it is half a turn about X away."""
+def _upside_down(head: np.ndarray) -> bool:
+    """Whether rotations (T, 3) are in a camera's axes (+Y down, +Z away from it): half a turn about X from ours."""
     rotation = Rotation.from_rotvec(head)
     facing, up = rotation.apply([0, 0, 1.0]).mean(axis=0), rotation.apply([0, 1.0, 0]).mean(axis=0)
-    if facing[2] < 0 and up[1] < 0:
-        return (Rotation.from_rotvec([np.pi, 0, 0]) * rotation).as_rotvec().astype(np.float32)
-    return head
+    return bool(facing[2] < 0 and up[1] < 0)
 
 
 def _travel(name: str, alias: str | None, place: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ from synth.motion.performance import POSES, Performance
 
 READERS = {".npz": read_flame, ".csv": read_csv, ".bvh": read_bvh}
 """By suffix: FLAME parameters, ARKit curves, skeletons."""
+MAX_FRAMES = 1_000_000
+"""Frames that a performance may be resampled to: nine hours at 30 a second."""
 
 
 def load_track(path: str | Path, fps: float | None = None) -> Performance:
@@ -28,7 +30,7 @@ def load_track(path: str | Path, fps: float | None = None) -> Performance:
     check_regular_file(path)
     reader = READERS.get(path.suffix.lower()) or _sniffed(path)
     performance = reader(path, fps)
-    return performance if fps is None else resample(performance, fps)
+    return performance if fps is None else resample(performance, fps, one_line(path))
 
 
 def _sniffed(path: Path):
@@ -44,14 +46,20 @@ def _sniffed(path: Path):
                      "(.csv) or a skeleton (.bvh)")
 
 
-def resample(performance: Performance, fps: float) -> Performance:
-    """The same performance at another frame rate: rotations by the shortest arc, the rest linearly between frames."""
+def resample(performance: Performance, fps: float, name: str = "performance") -> Performance:
+    """The same performance at another frame rate: rotations by the shortest arc, the rest linearly between frames.
+
+    ``name`` is what errors call it.
+    """
     if not (np.isfinite(fps) and fps > 0):
         raise ValueError(f"fps: {fps}, expected a positive number of frames a second")
     if fps == performance.fps:
         return performance
-    last = (performance.frames - 1) / performance.fps
-    place = np.minimum(np.arange(int(last * fps + 1e-6) + 1) / fps * performance.fps, performance.frames - 1)
+    count = (performance.frames - 1) / performance.fps * fps + 1e-6 + 1
+    if count >= MAX_FRAMES + 1:
+        raise AssetError(f"{name}: {performance.frames:,} frames at {performance.fps:g} a second are {count:,.0f} at "
+                         f"{fps:g}, may be {MAX_FRAMES:,}")
+    place = np.minimum(np.arange(int(count)) / fps * performance.fps, performance.frames - 1)
     low = np.minimum(place.astype(int), max(performance.frames - 2, 0))
     high = np.minimum(low + 1, performance.frames - 1)
     part = (place - low).astype(np.float32)
