@@ -62,7 +62,8 @@ def read_albedo_model(path: str | Path) -> AlbedoModel:
     keys = next(((mean, basis) for mean, basis in (("mean", "tex_dir"), ("MU", "PC")) if {mean, basis} <= set(shapes)),
                 None)
     if keys is None:
-        raise AssetError(f"{name}: no albedo model: it holds {one_line(', '.join(sorted(shapes)))[:200] or 'nothing'}, expected "
+        held = one_line(", ".join(sorted(shapes)))[:200] or "nothing"
+        raise AssetError(f"{name}: no albedo model: it holds {held}, expected "
                          "mean and tex_dir (FLAME) or MU and PC (AlbedoMM, BFM)")
     size, count = _size(name, keys, shapes)
     mean = read_npz_member(path, keys[0]).astype(np.float32).reshape(size, size, 3)

@@ -124,6 +124,7 @@ def test_skeleton_has_parents_first(tmp_path):
     ({"bones": {"a": {"parent": None, "head": "j", "tail": "j"}}, "joints": {"j": [3]}}, "from 0 to 2"),
     ({"bones": {"a": {"parent": None, "head": "j", "tail": "j"}}, "joints": {"j": []}}, "from 0 to 2"),
     ({"bones": {"a": {"parent": None, "head": [], "tail": "j"}}, "joints": {"j": [0]}}, "from 0 to 2"),
+    ({"bones": {"a": {"parent": None, "head": "j", "tail": "j"}}, "joints": {"j": [0] * 1001}}, "1 to 1000 vertices"),
     ({"bones": {"a": 5}, "joints": {}}, "not an object"), ([], "1 to 1000 bones"),
 ])
 def test_hostile_skeleton(tmp_path, value, said):
@@ -175,7 +176,19 @@ def test_poses_come_with_y_up(tmp_path):
 @pytest.mark.parametrize("old, new, said", [
     ("0 0 0 0 0 90 90 0 0", "0 0", "frames of 9"), ("90 90", "90 nan", "NaN"), ("90 90", "90 x", "numbers"),
     ("CHANNELS 3 Xrotation", "CHANNELS 3 Wrotation", "channels may be"), ("JOINT jaw", "JOINT", "channels may be"),
+    ("0 0 0 0 0 90 90 0 0", "0 0 0 0 0 90 90 0 0\n" * 200_000, "at most 1,000,000"),
     ("MOTION", "", "frames of 9"), ("ROOT root", "", "channels may be"),
 ])
 def test_hostile_poses(tmp_path, old, new, said):
     assert said in refused(read_poses, write(tmp_path, "a.bvh", BVH.replace(old, new)))
+
+
+def test_joints_without_channels_count_too(tmp_path):
+    still = "".join(f"JOINT j{k}\n{{\nCHANNELS 0\n}}\n" for k in range(900))
+    with pytest.raises(AssetError, match="2,000 frames of 901 joints"):
+        read_poses(write(tmp_path, "a.bvh", f"ROOT a\n{{\nCHANNELS 1 Xrotation\n{still}}}\nMOTION\n" + "0\n" * 2000))
+
+
+def test_bones_share_their_joints(tmp_path):
+    skeleton = read_skeleton(write(tmp_path, "a.mhskel", bones(jaw="head", head="root", root=None)), 3)
+    assert skeleton.heads[0] is skeleton.heads[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.server
 import io
 import re
@@ -263,7 +264,7 @@ def test_missing_pack_leaves_nothing_that_passes_for_whole(data, tmp_path, monke
 
 @pytest.mark.parametrize(("path", "text", "word"), [
     ("3dobjs/base.obj", None, "base.obj: no such file"),
-    ("hair/patch/patch.mhclo", HEAD + "nan\n" * 4, "patch.mhclo"),
+    ("eyes/patch/patch.mhclo", HEAD + "nan\n" * 4, "eyes: no item"),
 ])
 def test_archive_without_all_of_it_is_refused(data, path, text, word):
     (data / path).write_text(text) if text is not None else (data / path).unlink()
@@ -285,6 +286,59 @@ def test_wanted_member_that_is_a_link_is_refused(data, tmp_path):
     (tmp_path / "evil.tar.gz").write_bytes(tar_of(data, "base", (evil,)))
     with refused("link"):
         fetch_makehuman(str(tmp_path / "evil.tar.gz"))
+
+
+def test_item_that_does_not_parse_is_left_out_with_a_note(data):
+    (data / "hair/patch/patch.mhclo").write_text(HEAD + ROWS.replace("7\n", "nan\n"))
+    (note,) = fetch_makehuman(str(data))
+    assert re.match(r"hair/patch/patch\.mhclo: left out, hair/patch/patch\.mhclo: [^\n]+$", note) and ".tmp" not in note
+    folder = verify.default_folder()
+    assert not (folder / "hair/patch/patch.mhclo").exists() and verify_makehuman(folder) == []
+
+
+def cached() -> list[str]:
+    return sorted(path.name for path in verify.default_folder().parent.iterdir())
+
+
+def test_archives_that_do_not_hold_it_are_not_kept(data, tmp_path, monkeypatch):
+    (data / "3dobjs/base.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    with publishers(data, tmp_path, monkeypatch), refused("3 vertices"):
+        fetch_makehuman()
+    assert cached() == []
+
+
+def test_sound_archive_outlives_a_full_disk(data, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with publishers(data, tmp_path, monkeypatch) as log:
+        with monkeypatch.context() as patch, refused("disk full"):
+            patch.setattr("assets.files._copy_member", full)
+            fetch_makehuman()
+        assert len(cached()) == 1 and len(log) == 1
+        fetch_makehuman()
+        assert [path for path, _ in log] == ["/data.tar.gz", "/pack.zip"]
+
+
+def test_broken_archive_is_fetched_again(data):
+    whole = tar_of(data, "makehuman")
+    with server({"/data.tar.gz": whole[:1000] + whole[1100:]}, {}, log := []) as url:
+        for _ in range(2):
+            with refused("data.tar.gz"):
+                fetch_makehuman(f"{url}/data.tar.gz", retries=0)
+        assert len(log) == 2 and cached() == []
+
+
+def test_archives_of_one_name_are_told_apart(data, tmp_path, monkeypatch):
+    names, download = [], fetch.download_archive
+    monkeypatch.setattr(fetch, "download_archive", lambda url, path, *others: (names.append(path.name),
+                                                                               download(url, path, *others)))
+    answers = dict.fromkeys(("/a/data.tar.gz", "/b/data.tar.gz"), tar_of(data, "makehuman"))
+    with server(answers, {}, []) as url:
+        for folder in "ab":
+            fetch_makehuman(f"{url}/{folder}/data.tar.gz", retries=0)
+            shutil.rmtree(verify.default_folder())
+    assert len(set(names)) == 2 and all(name.endswith("-data.tar.gz") for name in names)
 
 
 def test_local_copy_drops_what_is_not_cc0_and_follows_no_link(data):

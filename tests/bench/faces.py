@@ -73,7 +73,8 @@ def measure(family: str, path: Path | None, options: argparse.Namespace) -> tupl
     for number in range(options.subjects):
         seeds = Seeds.for_clip(options.seed, number)
         person = head.person(head.sample_identity(seeds.rng("identity")))
-        subject = pose(person, moment(seeds.rng("motion")), sample_appearance(seeds.rng("appearance"), person))
+        skin = sample_appearance(seeds.rng("appearance"), person, size=512)
+        subject = pose(person, moment(seeds.rng("motion")), skin)
         rng = seeds.rng("camera")
         view = View(rng.uniform(-20, 20), rng.uniform(-8, 8), rng.uniform(0.45, 0.65))
         camera = portrait_camera(person, view, options.size)
@@ -112,8 +113,8 @@ def is_found(picture: np.ndarray, face: tuple[float, float, float] | None) -> bo
 
     cascade = _cascade()
     grey = cv2.cvtColor((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-    boxes = cascade.detectMultiScale(cv2.equalizeHist(grey), scaleFactor=1.05, minNeighbors=3,
-                                     minSize=(len(grey) // 6,) * 2)
+    # The cascade normalises each window's contrast itself; equalising the whole picture first only lifts its noise.
+    boxes = cascade.detectMultiScale(grey, scaleFactor=1.05, minNeighbors=3, minSize=(len(grey) // 6,) * 2)
     if face is None:
         return len(boxes) > 0
     x, y, height = face

@@ -1,15 +1,17 @@
 """Albedo models in their published layouts, in miniature."""
 
-import dataclasses
+import io
+import struct
+import types
+import zipfile
 
 import numpy as np
 import pytest
 
 from assets.errors import AssetError
+from assets.npz_members import _BLOCK_BYTES, npz_shapes, read_npz_member
 from synth.appearance.albedo_models import COMPONENTS, read_albedo_model, wear_albedo
-from synth.heads.load import load_head
 from synth.scene import Material
-from tests.synth.standins import flame_arrays, write_flame
 
 SIZE = 32
 SKIN = np.array([0.42, 0.26, 0.19])
@@ -78,20 +80,53 @@ def test_a_member_that_claims_more_than_it_holds_is_refused(tmp_path):
         read_albedo_model(tmp_path / "a.npz")
 
 
-def test_a_head_wears_the_model_that_lies_beside_it(tmp_path):
-    write_flame(tmp_path, "2023")
+def test_a_head_wears_its_model(tmp_path):
     painted = Material(np.full((48, 48, 3), 0.2, np.float32))
-    bare = load_head("flame", tmp_path)
-    assert bare.albedo is None and wear_albedo(painted, bare, np.random.default_rng(0)) is painted
-    faces = flame_arrays()["f"].astype(np.int64)
-    content = layout("albedomm") | {"vt": np.random.default_rng(0).random((5023, 2)), "ft": faces}
-    np.savez(tmp_path / "albedoModel2020_FLAME_albedoPart.npz", **content)
-    head = load_head("flame", tmp_path)
-    assert head.albedo.name == "albedoModel2020_FLAME_albedoPart.npz" and len(head.parts[0].uv) > 3000
+    bare = types.SimpleNamespace(albedo=None)
+    assert wear_albedo(painted, bare, np.random.default_rng(0)) is painted
+    np.savez(tmp_path / "a.npz", **layout("albedomm"))
+    head = types.SimpleNamespace(albedo=tmp_path / "a.npz")
     worn = wear_albedo(painted, head, np.random.default_rng(0))
     assert worn.roughness == painted.roughness and worn.albedo.shape == painted.albedo.shape
     face, beyond = worn.albedo[:30].mean(axis=(0, 1)), worn.albedo[-6:].mean(axis=(0, 1))
     np.testing.assert_allclose(face, SKIN, rtol=0.15)
     np.testing.assert_allclose(beyond, face, rtol=0.15)  # where the model is black the paint takes its complexion
-    again = wear_albedo(painted, dataclasses.replace(head), np.random.default_rng(0))
-    np.testing.assert_array_equal(worn.albedo, again.albedo)
+    np.testing.assert_array_equal(worn.albedo, wear_albedo(painted, head, np.random.default_rng(0)).albedo)
+
+
+def test_names_of_members_stay_on_their_line(tmp_path):
+    np.savez(tmp_path / "a.npz", **{"one\ntwo": np.zeros(3)})
+    with pytest.raises(AssetError, match="it holds one two, expected") as caught:
+        read_albedo_model(tmp_path / "a.npz")
+    assert "\n" not in str(caught.value)
+
+
+def _changed_directory(data: bytes, offset: int, value: bytes) -> bytes:
+    """A zip with bytes of its first entry in the central directory replaced."""
+    at = data.index(b"PK\x01\x02") + offset
+    return data[:at] + value + data[at + len(value):]
+
+
+@pytest.mark.parametrize("change", [
+    lambda data: _changed_directory(data, 6, struct.pack("<H", 99)),  # version 9.9: NotImplementedError
+    lambda data: _changed_directory(data, 8, struct.pack("<H", 1)),  # encrypted: RuntimeError
+    lambda data: _changed_directory(data, 10, struct.pack("<H", 77)),  # method 77: NotImplementedError
+    lambda data: data[:-10] + struct.pack("<I", 1 << 31) + data[-6:],  # a directory of 2 GB: ValueError
+    lambda data: _changed_directory(data, 42, struct.pack("<I", 1 << 31)),  # a member beyond the end
+])
+def test_archives_that_zipfile_stumbles_over_are_one_line_errors(tmp_path, change):
+    np.savez(tmp_path / "a.npz", mean=np.zeros(3))
+    (tmp_path / "a.npz").write_bytes(change((tmp_path / "a.npz").read_bytes()))
+    for read in (npz_shapes, lambda path: read_npz_member(path, "mean")):
+        with pytest.raises(AssetError, match="a.npz: broken .npz") as caught:
+            read(tmp_path / "a.npz")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_row_too_long_to_be_held_is_refused(tmp_path):
+    rows = io.BytesIO()
+    np.save(rows, np.zeros((2, _BLOCK_BYTES + 1), np.uint8))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("PC.npy", rows.getvalue())
+    with pytest.raises(AssetError, match=r"member PC: rows of 16,777,217 bytes, may have 16,777,216"):
+        read_npz_member(tmp_path / "a.npz", "PC", columns=5)

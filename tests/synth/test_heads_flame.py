@@ -2,12 +2,15 @@
 
 import dataclasses
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assets.errors import AssetError
 from assets.files import digest_file
+from synth.heads.flame import layout
+from synth.heads.flame.companions import _checked, landmark_points
 from synth.heads.flame.lids import _opening
 from synth.heads.flame.units import au_to_flame, basis_shares, flame_to_units
 from synth.heads.flame.verify import describe_flame, verify_flame
@@ -80,6 +83,46 @@ def test_the_best_file_of_a_folder_is_taken(tmp_path):
     write_embedding(tmp_path)
     (tmp_path / "FLAME_masks.pkl").write_bytes(pickle.dumps({"face": np.arange(5)}))
     assert load_head("flame", tmp_path).source_hash == load_head("flame", best).source_hash
+
+
+def test_the_best_file_does_not_depend_on_the_order_of_a_folder(tmp_path, monkeypatch):
+    names = [f"{letter}_model.pkl" for letter in "dacb"] + ["walk.npz", "sub/a_model.pkl", "flame_texture.npz"]
+    monkeypatch.setattr(layout, "_MOST_FILES", 3)
+    for order in (names, names[::-1]):
+        monkeypatch.setattr(Path, "rglob", lambda folder, _, order=order: iter(folder / name for name in order))
+        assert [file.name[0] for file in layout.candidates("flame", tmp_path)] == ["a", "b", "c"]
+
+
+def test_companions_that_are_used_are_part_of_the_digest(tmp_path):
+    file = write_flame(tmp_path, "2023")
+    faces, rng = standins.flame_arrays()["f"].astype(np.int64), np.random.default_rng(0)
+    digests = [load_head("flame", tmp_path).source_hash]
+    assert digests == [digest_file(file)]
+    skin = np.tile([0.4, 0.3, 0.2], (8, 8, 1))
+    albedo = {"MU": skin, "PC": np.zeros((8, 8, 3, 145))}
+    np.savez(tmp_path / "albedoModel2020_FLAME_albedoPart.npz", **albedo)  # of no use without texture coordinates
+    head = load_head("flame", tmp_path)
+    assert head.source_hash == digests[0] and head.albedo is None
+    for scale in (1, 0.9):
+        vt = scale * rng.random((5023, 2))
+        np.savez(tmp_path / "albedoModel2020_FLAME_albedoPart.npz", **albedo, vt=vt, ft=faces)
+        head = load_head("flame", tmp_path)
+        assert head.albedo.name == "albedoModel2020_FLAME_albedoPart.npz" and len(head.parts[0].uv) > 3000
+        digests.append(head.source_hash)
+    write_embedding(tmp_path)
+    digests.append(load_head("flame", tmp_path).source_hash)
+    assert len(set(digests)) == 4 and load_head("flame", file).source_hash == digests[-1]
+
+
+def test_smplx_does_not_wear_what_lies_beside_flame(tmp_path):
+    model = standins.smplx_arrays()
+    file = write_smplx(tmp_path, "1.0", vt=np.random.default_rng(0).random((10475, 2)), ft=model["f"].astype(int),
+                       lmk_faces_idx=None, lmk_bary_coords=None)
+    write_embedding(tmp_path)
+    np.savez(tmp_path / "FLAME_texture.npz", mean=np.zeros((8, 8, 3)), tex_dir=np.zeros((8, 8, 3, 2)))
+    head = load_head("smplx", tmp_path)
+    assert head.albedo is None and head.source_hash == digest_file(file)
+    assert "no landmarks" in describe_flame(file, "smplx")
 
 
 @pytest.mark.parametrize("kind", [None, "pkl", "npy"])
@@ -331,3 +374,25 @@ def test_hostile_companions_are_one_line_errors(tmp_path):
     (tmp_path / "flame_static_embedding.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(AssetError, match="os.system"):
         load_head("flame", tmp_path)
+
+
+@pytest.mark.parametrize("vt, ft, message", [
+    (np.zeros((0, 2)), np.zeros((4, 3), int), r"vt is float64 of shape \(0, 2\)"),
+    (np.array([["a", "b"]]), np.zeros((4, 3), int), "vt is <U1"),
+    (np.zeros((5, 2)), np.full((4, 3), np.nan), "ft is float64"),
+])
+def test_hostile_texture_coordinates_are_one_line_errors(vt, ft, message):
+    with pytest.raises(AssetError, match=f"m.npz: {message}"):
+        _checked("m.npz", vt, ft, np.zeros((4, 3), int))
+
+
+@pytest.mark.parametrize("index, weights, message", [
+    (np.zeros(51, int), np.full((51, 3), "a"), "lmk_bary_coords is <U1"),
+    (np.zeros(51, int), np.full((51, 3), np.nan), "lmk_bary_coords is float64"),
+    (np.full(51, "a"), np.zeros((51, 3)), "lmk_faces_idx is <U1"),
+    (np.full(51, np.nan), np.zeros((51, 3)), "lmk_faces_idx is float64"),
+])
+def test_hostile_landmarks_are_one_line_errors(tmp_path, index, weights, message):
+    arrays = {"lmk_faces_idx": index, "lmk_bary_coords": weights}
+    with pytest.raises(AssetError, match=f"m.npz: {message}"):
+        landmark_points("flame", tmp_path / "m.npz", arrays, np.zeros((5, 3)), np.zeros((4, 3), int))

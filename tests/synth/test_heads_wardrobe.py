@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ from synth.appearance.wardrobe import paint_wardrobe
 from synth.heads.head import Attachment, HeadModel
 from synth.heads.load import load_head
 from synth.heads.makehuman.base import BaseMesh, read_base
-from synth.heads.makehuman.hair import hold_to_skull
+from synth.heads.makehuman.hair import before_eyes, hold_to_skull
 from synth.heads.makehuman.ribbons import thin
 from synth.heads.makehuman.strips import Strips, find_strips
-from synth.heads.makehuman.wardrobe import choose_wardrobe, covered, read_wardrobe
+from synth.heads.makehuman.wardrobe import choose_wardrobe, read_wardrobe
 from synth.heads.template.eyes import LIMBUS, eye_texture_radius
 from synth.motion.performance import neutral
 
@@ -109,13 +110,42 @@ def test_thin_rows_keep_their_sums():
     np.testing.assert_allclose(thin(rows).toarray(), [[0.51, 0.49, 0, 0], [1.52, -0.52, 0, 0], [0.25] * 4])
 
 
+def wear(folder: Path, base: BaseMesh, name: str, rows: str, note: str = "# CC0", tail: str = "") -> None:
+    """Put a square that hangs on the base by ``rows`` into a data folder; HEAD, BUST, FOOT stand for vertices there."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "x.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1 2 3 4\n")
+    y = base.vertices[:, 1]
+    for word, height in (("HEAD", 0.1), ("BUST", -0.3), ("FOOT", -1.5)):
+        rows = rows.replace(word, str(np.argmin(np.abs(y - height) + np.abs(base.vertices[:, 0]))))
+    path = folder / name / f"{name.partition('/')[2]}.mhclo"
+    path.write_text(f"{note}\nobj_file x.obj\nverts 0\n{rows}{tail}")
+
+
+def test_shoes_and_hats_are_no_garments(base, tmp_path):
+    bust, shoe, hat = 4 * "BUST\n", 4 * "FOOT\n", 4 * "HEAD\n"
+    wear(tmp_path, base, "clothes/shoes01", shoe)
+    wear(tmp_path, base, "clothes/fedora", hat)
+    assert not read_wardrobe(tmp_path, base) and not len(read_wardrobe(tmp_path, base).covered)
+    wear(tmp_path, base, "clothes/shirt", bust, tail="delete_verts\n5 - 8\n")
+    wear(tmp_path, base, "clothes/suit", bust[:5] + shoe[:15], tail="delete_verts\n7 - 9\n")
+    wardrobe = read_wardrobe(tmp_path, base)
+    assert list(wardrobe) == ["clothes/shirt"] and wardrobe.covered.tolist() == [5, 6, 7, 8]
+    wear(tmp_path, base, "clothes/dress", 2 * "BUST\n" + 2 * "FOOT\n", tail="delete_verts\n7 - 9\n")
+    assert read_wardrobe(tmp_path, base).covered.tolist() == [7, 8], "whatever shoes and hats hide"
+
+
+def test_what_is_not_cc0_is_not_worn(base, tmp_path):
+    wear(tmp_path, base, "hair/free", 4 * "HEAD\n", note="# released as CC0 in 2020")
+    wear(tmp_path, base, "hair/other", 4 * "HEAD\n", note="# licence: CC-BY 4.0")
+    wear(tmp_path, base, "clothes/other", 4 * "BUST\n", note="# AGPL3", tail="delete_verts\n7 - 9\n")
+    assert list(read_wardrobe(tmp_path, base)) == ["hair/free"] and not len(read_wardrobe(tmp_path, base).covered)
+
+
 @pytest.mark.parametrize(("kind", "row"), [
     *((kind, "100\n") for kind in ("hair", "eyebrows", "eyelashes", "eyes")),
-    *((kind, "100 101 102 1 0 0 900 -900 0\n") for kind in ("eyes", "clothes"))])
+    ("eyes", "100 101 102 1 0 0 900 -900 0\n"), ("clothes", "BUST BUST BUST 1 0 0 900 -900 0\n")])
 def test_items_of_no_use_are_refused_in_one_line(base, tmp_path, kind, row):
-    (tmp_path / kind / "x").mkdir(parents=True)
-    (tmp_path / kind / "x" / "x.obj").write_text("v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1 2 3 4\n")
-    (tmp_path / kind / "x" / "x.mhclo").write_text("obj_file x.obj\nverts 0\n" + 4 * row)
+    wear(tmp_path, base, f"{kind}/x", 4 * row)
     with pytest.raises(AssetError, match=r"^[^\n]*x\.mhclo: [^\n]+$"):
         read_wardrobe(tmp_path, base)[f"{kind}/x"]
 
@@ -152,6 +182,9 @@ def test_hair_is_strands_near_the_head(wardrobe, base, name):
     at = item.place(base.vertices)
     assert np.isfinite(at).all() and np.abs(np.asarray(item.carry.sum(axis=1)) - 1).max() < 1e-4
     assert item.carry.nnz / len(at) < 16, "a strand needs few base vertices"
+    front = before_eyes(at) & (at[:, 1] > -0.02)
+    lower = before_eyes(at + (0, 0.003, 0)) & (at[:, 1] > -0.02) & (np.abs(at[:, 0]) < 0.06)
+    assert front.mean() < 0.01 and lower.mean() < 0.0005, "eyes and brows are clear"
     crown = at[(at[:, 1] > 0.0) & (at[:, 2] > -0.11)]  # a ponytail hangs behind that
     clear = cKDTree(base.vertices[base.vertices_of("body")]).query(crown[::7])[0]
     assert np.quantile(clear, 0.99) < 0.06
@@ -241,8 +274,8 @@ def test_garments_are_cut_to_the_bust_and_hold_their_weave(wardrobe, base, name)
     assert abs(np.median(ratio) - 0.012) < 0.002
 
 
-def test_skin_under_every_garment_is_known(shared_data, base):
-    hidden = covered(shared_data / "makehuman", base)
+def test_skin_under_every_garment_is_known(wardrobe, base):
+    hidden = wardrobe.covered
     assert 1000 < len(hidden) < 10_000 and base.vertices[hidden, 1].max() < -0.12, "faces and necks stay"
 
 

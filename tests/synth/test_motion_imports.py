@@ -84,6 +84,12 @@ def test_live_link_face(tmp_path):
     assert part.fps == 24 and part.jaw[0, 0] == pytest.approx(performance.jaw[:, 0][12:14].mean(), rel=0.05)
 
 
+@pytest.mark.parametrize(("fps", "told"), [(12, 12), (15, 15), (24, 24), (29, 30), (61, 60), (90, 90)])
+def test_time_codes_at_unusual_rates_are_counted(tmp_path, fps, told):
+    live_link(tmp_path / "take.csv", 4 * fps, fps=fps)
+    assert load_track(tmp_path / "take.csv").fps == told
+
+
 def test_rows_without_a_face_repeat_the_one_before(tmp_path):
     file = tmp_path / "take.csv"
     live_link(file, 10)
@@ -157,7 +163,26 @@ def test_deca_style_in_a_camera_and_metrical_tracker_style(tmp_path):
     assert np.allclose(track.head, turn.as_rotvec(), atol=1e-5) and np.allclose(track.unit("AU45"), 0.4)
 
 
+def test_a_camera_turns_the_way_a_head_goes_too(tmp_path):
+    turn = Rotation.from_rotvec([0.1, 0.2, 0.0])
+    way = np.linspace(0, 1, 5)[:, None] * [0.03, 0.02, 0.05]
+    half = Rotation.from_rotvec([np.pi, 0, 0])
+    np.savez(tmp_path / "ours.npz", R=np.tile(turn.as_rotvec(), (5, 1)), t=way)
+    np.savez(tmp_path / "opencv.npz", R=np.tile((half * turn).as_rotvec(), (5, 1)), t=half.apply(way) + [0, 0, 2])
+    ours, opencv = load_track(tmp_path / "ours.npz"), load_track(tmp_path / "opencv.npz")
+    assert np.allclose(ours.translation, way, atol=1e-6) and np.allclose(opencv.translation, way, atol=1e-6)
+    assert np.allclose(opencv.head, ours.head, atol=1e-5)
+
+
+@pytest.mark.parametrize("stamps", [np.arange(5) / 25, np.array(0.04), np.arange(5)[:, None], np.array(["0:00"] * 5)])
+def test_one_letter_names_of_other_things_are_left_alone(tmp_path, stamps):
+    np.savez(tmp_path / "track.npz", expr=np.zeros((5, 10)), t=stamps, R=np.zeros((5, 4)))
+    track = load_track(tmp_path / "track.npz")
+    assert track.frames == 5 and not track.translation.any() and not track.head.any()
+
+
 @pytest.mark.parametrize(("arrays", "match"), [
+    ({"expr": np.array(0.5)}, r"expr is float64 \(\), expected numbers"), ({"t": np.arange(5)}, "found t, expected"),
     ({"something": np.zeros(3)}, "found something, expected expr"),
     ({"expr": np.zeros((5, 10)), "jaw_pose": np.zeros((6, 3))}, "has 5 frames, others have 6|has 6 frames"),
     ({"jaw_pose": np.full((5, 3), np.nan)}, "jaw_pose holds NaN.*frame 0"),
@@ -269,7 +294,9 @@ def test_bvh_that_stands_along_z_is_turned(tmp_path):
     (lambda text: text.replace("0.0333333", "0"), "Frame Time"), (lambda text: text + " nan", "numbers"),
     (lambda text: text[:-1] + "nan", "NaN"),
     (lambda text: text.replace("OFFSET 10 0 0", "OFFSET 10 zero 0"), "3 numbers"),
-    (lambda text: text.replace("}\nMOTION", "MOTION"), "ends within"), (lambda text: "HIERARCHY\nMOTION\n", "no joint"),
+    (lambda text: text.replace("}\nMOTION", "MOTION"), "ends within"),
+    (lambda text: text.replace("{\n", "{\n" + "{\n" * 1000, 1), "line 1003: more than 1000 braces"),
+    (lambda text: "HIERARCHY\nMOTION\n", "no joint"),
 ])
 def test_hostile_bvh(tmp_path, change, match):
     file = tmp_path / "walk.bvh"
@@ -302,3 +329,15 @@ def test_resampling_takes_the_short_arc_and_keeps_the_ends():
     assert (start.inv() * middle).magnitude() == pytest.approx((middle.inv() * end).magnitude(), abs=1e-5)
     assert np.allclose(fast.unit("AU45")[0][::4], slow.unit("AU45")[0]) and resample(slow, 12.0) is slow
     assert resample(sample_performance(np.random.default_rng(8), 1, 12.0), 24.0).frames == 1
+
+
+def test_resampling_is_bounded(tmp_path):
+    bvh(tmp_path / "slow.bvh")
+    head, rows = (tmp_path / "slow.bvh").read_text().split("Frames: 2")
+    row = rows.splitlines()[-1]
+    (tmp_path / "slow.bvh").write_text(f"{head}Frames: 5000\nFrame Time: 10\n" + f"{row}\n" * 5000)
+    assert load_track(tmp_path / "slow.bvh").frames == 5000
+    with pytest.raises(AssetError, match="slow.bvh: 5,000 frames at 0.1 a second are 1,199,761 at 24, may be 1,000,000"):
+        load_track(tmp_path / "slow.bvh", 24.0)
+    with pytest.raises(AssetError, match="may be 1,000,000"):
+        resample(sample_performance(np.random.default_rng(8), 3, 12.0), 1e300)

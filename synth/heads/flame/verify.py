@@ -63,7 +63,8 @@ def describe_flame(path: str | Path, family: str = "flame") -> str:
     arrays = load_model_arrays(file)
     columns = arrays["shapedirs"].shape[-1]
     uv = "texture coordinates" if "vt" in arrays or beside(file, UV_FILES[family]) else "no texture coordinates"
-    lmk = "landmarks" if "lmk_faces_idx" in arrays or beside(file, EMBEDDINGS[family]) else "no landmarks (found by form)"
+    embedded = "lmk_faces_idx" in arrays or beside(file, EMBEDDINGS[family])
+    lmk = "landmarks" if embedded else "no landmarks (found by form)"
     return (f"{one_line(file)}: {family}, {len(arrays['v_template'])} vertices, {len(arrays['f'])} faces, {columns} "
             f"directions ({_COLUMNS[family].get(columns, 'of its own')}), {uv}, {lmk}; {LAYOUTS[family].licence}")
 

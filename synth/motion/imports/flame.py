@@ -38,7 +38,8 @@ MAX_TRAVEL = 2.0
 
 def read_flame(path: Path, fps: float | None = None) -> Performance:
     """A FLAME track. The head's translation counts from its first frame; a camera's upside-down axes (+Y down, as in
-    OpenCV) are turned upright, rotation and translation. Rotations may be vectors (3), the 6-number form of Zhou et al. (2019), or matrices."""
+    OpenCV) are turned upright, rotation and translation. Rotations may be vectors (3), the 6-number form of Zhou et
+    al. (2019), or matrices."""
     name, arrays = one_line(path), read_npz(path)
     found = {key: next((alias for alias in names if alias in arrays and _meant(alias, arrays[alias])), None)
              for key, names in ALIASES.items()}
