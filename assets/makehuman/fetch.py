@@ -152,11 +152,11 @@ def _drop_unfit(staging: Path) -> list[str]:
     """Remove things to wear that don't say that they are CC0, or that can't be read; a line for each."""
     notes = []
     for path in sorted(path for kind in WORN for path in staging.glob(f"{kind}/*/*.mhclo")):
-        why = None if says_cc0(path) else "it doesn't say that it is CC0"
+        why = "" if says_cc0(path) else "it doesn't say that it is CC0"
         try:
-            why or read_mhclo(path, verify.VERTICES)
+            read_mhclo(path, verify.VERTICES)
         except AssetError as error:
-            why = str(error).replace(str(staging) + os.sep, "")
+            why = why or str(error).replace(str(staging) + os.sep, "")
         if why:
             notes.append(f"{path.relative_to(staging)}: left out, {why}")
             path.unlink()

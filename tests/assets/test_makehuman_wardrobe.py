@@ -321,7 +321,7 @@ def test_sound_archive_outlives_a_full_disk(data, tmp_path, monkeypatch):
 
 
 def test_broken_archive_is_fetched_again(data):
-    whole = tar_of(data, "makehuman")
+    whole = tar_of(data, "base")
     with server({"/data.tar.gz": whole[:1000] + whole[1100:]}, {}, log := []) as url:
         for _ in range(2):
             with refused("data.tar.gz"):
@@ -333,7 +333,7 @@ def test_archives_of_one_name_are_told_apart(data, tmp_path, monkeypatch):
     names, download = [], fetch.download_archive
     monkeypatch.setattr(fetch, "download_archive", lambda url, path, *others: (names.append(path.name),
                                                                                download(url, path, *others)))
-    answers = dict.fromkeys(("/a/data.tar.gz", "/b/data.tar.gz"), tar_of(data, "makehuman"))
+    answers = dict.fromkeys(("/a/data.tar.gz", "/b/data.tar.gz"), tar_of(data, "base"))
     with server(answers, {}, []) as url:
         for folder in "ab":
             fetch_makehuman(f"{url}/{folder}/data.tar.gz", retries=0)

@@ -31,13 +31,15 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="write the pictures in which no face was found")
     options = parser.parse_args()
 
-    rates, missed = {}, []
+    rates, by_light, missed = {}, {}, []
     for family in options.families:
         path = SHARED / "makehuman" if family == "makehuman" else None
         if path is not None and not path.is_dir():
             print(f"{family}: no files at {path}")
             continue
-        rates[family], pictures = measure(family, path, options)
+        found, pictures = measure(family, path, options)
+        rates[family] = float(found.mean())
+        by_light[family] = dict(zip(LIGHTS, found.mean(axis=0).round(3).tolist(), strict=True))
         missed += pictures
         count = options.subjects * len(LIGHTS)
         print(f"{family}: found in {100 * rates[family]:.1f} % of {count} pictures", flush=True)
@@ -52,13 +54,13 @@ def main() -> None:
     print(json.dumps({
         "name": "faces", "value": value, "target": TARGETS["template"],
         "ok": bool(rates) and all(rate >= TARGETS[family] for family, rate in rates.items()),
-        "detail": {"rates": rates, "targets": TARGETS, "real_clips": real, "subjects": options.subjects,
-                   "lights": LIGHTS, "size": options.size, "samples": options.samples},
+        "detail": {"rates": rates, "by_light": by_light, "targets": TARGETS, "real_clips": real,
+                   "subjects": options.subjects, "size": options.size, "samples": options.samples},
     }))  # fmt: skip
 
 
-def measure(family: str, path: Path | None, options: argparse.Namespace) -> tuple[float, list[np.ndarray]]:
-    """Share of a family's pictures in which the face is found, and the others."""
+def measure(family: str, path: Path | None, options: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Whether each subject's face is found under each light, (subjects, lights); and the pictures where it isn't."""
     from synth.appearance.appearance import sample_appearance
     from synth.heads.load import load_head
     from synth.lighting.library import LightingLibrary
@@ -69,7 +71,7 @@ def measure(family: str, path: Path | None, options: argparse.Namespace) -> tupl
     head, renderer = load_head(family, path), make_renderer("mitsuba", "auto")
     library = LightingLibrary()
     maps = [library.load(name, 128) for name in LIGHTS]
-    found, missed = 0, []
+    found, missed = [], []
     for number in range(options.subjects):
         seeds = Seeds.for_clip(options.seed, number)
         person = head.person(head.sample_identity(seeds.rng("identity")))
@@ -80,14 +82,11 @@ def measure(family: str, path: Path | None, options: argparse.Namespace) -> tupl
         camera = portrait_camera(person, view, options.size)
         face = face_box(subject, camera)
         (pictures,) = photographs(renderer, subject, [camera], maps, samples=options.samples, seed=number)
-        for picture in pictures:
-            if is_found(picture, face):
-                found += 1
-            else:
-                missed.append(picture)
+        found.append([is_found(picture, face) for picture in pictures])
+        missed += [picture for picture, hit in zip(pictures, found[-1], strict=True) if not hit]
         if (number + 1) % 10 == 0:
             print(f"{family}: {number + 1} subjects, {len(missed)} pictures missed", flush=True)
-    return found / (options.subjects * len(LIGHTS)), missed
+    return np.array(found), missed
 
 
 def moment(rng: np.random.Generator):

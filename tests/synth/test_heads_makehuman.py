@@ -15,6 +15,7 @@ from assets.files import cache_dir
 from synth.heads.canonical import template_landmark
 from synth.heads.head import HeadModel, Identity, eye_centres
 from synth.heads.load import load_head
+from synth.heads.makehuman import load
 from synth.heads.makehuman.base import VERTICES, BaseMesh, read_base
 from synth.heads.makehuman.identity import MACROS, macro_weights, sample_traits
 from synth.heads.makehuman.lids import find_opening
@@ -70,6 +71,22 @@ def test_a_damaged_cache_is_made_anew(folder, head):
     again = load_head("makehuman", folder)
     assert np.array_equal(again.arrays["shape_directions"], head.arrays["shape_directions"])
     assert file.stat().st_size == len(whole)
+
+
+def test_only_what_is_read_makes_another_head(tmp_path):
+    def put(name: str, text: str) -> str:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        return load._digest(tmp_path, (*load._SHAPING, *load._WORN))
+
+    first = put("hair/a/a.mhclo", "# CC0")
+    for name in ("hair/a/a.png", "hair/a/a.mhmat", "hair/a/a.thumb", "rigs/other.mhskel", "clothes/b/b.mhpxy"):
+        assert put(name, "x") == first, name
+    seen = {first}
+    for name in ("hair/a/a.mhclo", "hair/a/a.obj", "teeth/b/mesh/b.obj", "rigs/default.mhskel", "targets/nose/n.target",
+                 "poseunits/face-poseunits.bvh"):
+        seen.add(put(name, "x"))
+    assert len(seen) == 7
 
 
 def test_arrays(head):

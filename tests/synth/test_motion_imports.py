@@ -337,7 +337,7 @@ def test_resampling_is_bounded(tmp_path):
     row = rows.splitlines()[-1]
     (tmp_path / "slow.bvh").write_text(f"{head}Frames: 5000\nFrame Time: 10\n" + f"{row}\n" * 5000)
     assert load_track(tmp_path / "slow.bvh").frames == 5000
-    with pytest.raises(AssetError, match="slow.bvh: 5,000 frames at 0.1 a second are 1,199,761 at 24, may be 1,000,000"):
+    with pytest.raises(AssetError, match="slow.bvh: 5,000 frames at 0.1 a second are 1,199,761 at 24, may be"):
         load_track(tmp_path / "slow.bvh", 24.0)
     with pytest.raises(AssetError, match="may be 1,000,000"):
         resample(sample_performance(np.random.default_rng(8), 3, 12.0), 1e300)

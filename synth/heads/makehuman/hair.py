@@ -169,6 +169,9 @@ def _undercoat(strips: Strips, sink: float, rng: np.random.Generator):
         ragged = strips.ends[k] * np.minimum(rng.uniform((0.0, 0.002), (0.004, 0.012), (lanes, 2)), 0.3 * length[k])
         for lane in range(lanes):
             span = reach[k, lane : lane + 2]
+            # Where one edge is cut far above the other the lane ends near the higher one: no sheet across the face.
+            span = np.stack([np.maximum(span[:, 0], span[:, 0].max() - 0.012),
+                             np.minimum(span[:, 1], span[:, 1].min() + 0.012)], axis=1)
             if (span[:, 1] - span[:, 0]).min() < min(0.003, 0.9 * length[k]):
                 continue
             for (first, last), edge in zip(span, edges[lane : lane + 2], strict=True):
