@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import os
 import tokenize
@@ -19,6 +20,9 @@ from assets.files import check_regular_file, one_line
 MAX_ARRAY_BYTES = 2 << 30
 """Largest array, and largest sum of arrays, read from one file."""
 _MAX_MEMBERS = 1000
+BROKEN_ZIP = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
+              NotImplementedError, ValueError, OverflowError, OSError)
+"""What zipfile raises on files that are no sound archives: it seeks and unpacks as they say."""
 
 
 def read_npy_header(file: BinaryIO, name: str) -> tuple[tuple[int, ...], np.dtype]:
@@ -57,15 +61,7 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
                     f"{MAX_ARRAY_BYTES:,} (a zip bomb?)"
                 )
             arrays = {member.filename.removesuffix(".npy"): _read_member(archive, member, name) for member in members}
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        RuntimeError,
-        NotImplementedError,
-        OSError,
-        UnicodeError,
-    ) as error:
+    except BROKEN_ZIP as error:
         raise AssetError(f"{name}: broken .npz ({one_line(error)[:200]})") from None
     return {key: array for key, array in arrays.items() if array is not None}
 

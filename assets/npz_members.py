@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import lzma
 import math
 import os
 import zipfile
-import zlib
 from typing import BinaryIO
 
 import numpy as np
 
-from assets.arrays import MAX_ARRAY_BYTES, read_npy_header
+from assets.arrays import BROKEN_ZIP, MAX_ARRAY_BYTES, read_npy_header
 from assets.errors import AssetError
 from assets.files import check_regular_file, one_line
 
@@ -19,9 +17,6 @@ _MOST_BYTES = 4 << 30
 """Largest array that is read through (FLAME's texture space has 1.3 GB)."""
 _BLOCK_BYTES = 1 << 24
 """What is read at a time, and the longest row of which the first columns are taken."""
-_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
-           NotImplementedError, ValueError, OverflowError, OSError)
-"""What zipfile raises on files that are no sound archives: it seeks and unpacks as they say."""
 
 
 def npz_shapes(path: str | os.PathLike) -> dict[str, tuple[int, ...]]:
@@ -104,10 +99,10 @@ class _opened(zipfile.ZipFile):
         check_regular_file(path)
         try:
             super().__init__(path)
-        except _BROKEN as error:
+        except BROKEN_ZIP as error:
             raise AssetError(f"{self._name}: broken .npz ({one_line(error)[:200]})") from None
 
     def __exit__(self, kind, error, trace):
         super().__exit__(kind, error, trace)
-        if isinstance(error, _BROKEN):
+        if isinstance(error, BROKEN_ZIP):
             raise AssetError(f"{self._name}: broken .npz ({one_line(error)[:200]})") from None
