@@ -100,10 +100,10 @@ def make_hair(name: str, clo: MhClo, mesh: BaseMesh) -> Attachment:
 
 
 def before_eyes(at: np.ndarray) -> np.ndarray:
-    """(L,) bool: where hair is cut so that brows and eyes stay clear: from 12 mm above the brows, temple to temple."""
+    """(L,) bool: where hair is cut, to keep eyes and brows clear: from some 15 mm above the brows, temple to temple."""
     side = np.abs(at[:, 0])
-    line = 0.031 - 0.6 * np.maximum(side - 0.045, 0)
-    return (at[:, 1] < line) & (side < 0.075) & (at[:, 2] > 0.055)
+    line = 0.036 - 0.9 * np.maximum(side - 0.045, 0)
+    return (at[:, 1] < line) & (side < 0.075) & (at[:, 2] > 0.05)
 
 
 def outward(at: np.ndarray) -> np.ndarray:

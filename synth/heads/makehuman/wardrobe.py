@@ -138,7 +138,7 @@ MAKERS: dict[str, Callable[[str, MhClo, BaseMesh], Attachment]] = {
 LOOKS: dict[str, tuple[float, float]] = {
     "hair/afro01": (0.7, 1.0), "hair/bob01": (0.0, 0.9), "hair/bob02": (0.0, 1.1), "hair/braid01": (0.0, 0.9),
     "hair/long01": (0.12, 1.4), "hair/ponytail01": (0.06, 1.4), "hair/short01": (1.5, 0.25),
-    "hair/short02": (1.4, 0.35), "hair/short03": (0.8, 0.3), "hair/short04": (0.7, 0.1),
+    "hair/short02": (0.9, 0.25), "hair/short03": (0.8, 0.3), "hair/short04": (0.7, 0.1),
 }
 """How common a style is among men and among women; others are half as common in both."""
 
