@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from synth.camera.camera import Camera, look_at
+from synth.camera.film import GREY as GREY_CARD
 from synth.camera.film import Film, meter
 from synth.heads.head import Person, head_extent
 from synth.lighting.envmap import EnvMap
 from synth.motion.performance import Performance, neutral
-from synth.scene import Material, MeshPart, Renderer, Subject
+from synth.scene import Frame, Material, MeshPart, Renderer, Subject
 
 CLAY = {"sclera": (0.7, 0.7, 0.7), "iris": (0.12, 0.10, 0.09), "hair": (0.13, 0.11, 0.10), "brows": (0.13, 0.11, 0.10),
         "lashes": (0.08, 0.07, 0.07), "teeth": (0.75, 0.72, 0.65), "gums": (0.35, 0.16, 0.15),
@@ -59,19 +60,25 @@ def pose(person: Person, performance: Performance | None = None, skin: dict[str,
 
 
 def photographs(renderer: Renderer, subject: Subject, cameras: Sequence[Camera], maps: Sequence[EnvMap], *,
-                samples: int = 36, seed: int = 0, grey: float | None = None) -> Iterable[list[np.ndarray]]:
+                samples: int = 36, seed: int = 0, grey: float | None = None,
+                spot: np.ndarray | None = None) -> Iterable[list[np.ndarray]]:
     """For each frame of a subject, under each map, a picture (H, W, 3) of display values in [0, 1].
 
-    Exposed by an incident-light meter before the face; the background is the map, or ``grey`` display value.
+    Exposed by an incident-light meter before the face or, with a mask ``spot`` (H, W), by what comes from there: that
+    is how a camera meters a face, and it makes all skin mid-grey. The background is the map, or ``grey`` display value.
     """
     stills = [[light] * len(cameras) for light in maps]
     for frame in renderer.render(subject, cameras, stills, samples=samples, seed=seed, lobes=False):
-        yield [_develop(frame, number, light, grey) for number, light in enumerate(maps)]
+        yield [_develop(frame, number, light, grey, spot) for number, light in enumerate(maps)]
 
 
-def _develop(frame, number: int, light: EnvMap, grey: float | None) -> np.ndarray:
-    film = Film(exposure_ev=meter(light.irradiance(frame.camera.camera_to_world[:3, 2])))
+def _develop(frame: Frame, number: int, light: EnvMap, grey: float | None, spot: np.ndarray | None) -> np.ndarray:
     rgb, alpha = frame.channels[f"rgb.{number:03d}"], frame.channels["alpha"][..., None]
+    seen = spot & (alpha[..., 0] > 0.99) if spot is not None else np.zeros(alpha.shape[:2], bool)
+    # A spot meter reads radiance: pi times it is the irradiance that would make a white card look so.
+    reading = np.pi * rgb[seen].mean(axis=0) / GREY_CARD if seen.any() else light.irradiance(
+        frame.camera.camera_to_world[:3, 2])
+    film = Film(exposure_ev=meter(reading))
     if grey is None:
         return film.develop(rgb + (1 - alpha) * light.look_up(frame.camera.rays()))
     return film.develop(rgb / np.maximum(alpha, 1e-6)) * alpha + (1 - alpha) * grey

@@ -4,8 +4,8 @@
 
 Each subject is a random identity in a random appearance, seen from a camera within 20 degrees of the front in a random
 moment of a random performance, with head and neck turned at most a few degrees, under five photographed maps as
-background and light. A face counts as found where a detection covers the middle of the rendered face and is of about
-its size. Real clips, and MakeHuman's files, are looked for under PIXELCUBE_SHARED (or ../shared/data).
+background and light, exposed by what comes from the face, as cameras do. A face counts as found where a detection covers
+the middle of the rendered face and is of about its size. Real clips, and MakeHuman's files, are looked for under PIXELCUBE_SHARED (or ../shared/data).
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def measure(family: str, path: Path | None, options: argparse.Namespace) -> tupl
         view = View(rng.uniform(-20, 20), rng.uniform(-8, 8), rng.uniform(0.45, 0.65))
         camera = portrait_camera(person, view, options.size)
         face = face_box(subject, camera)
-        (pictures,) = photographs(renderer, subject, [camera], maps, samples=options.samples, seed=number)
+        (pictures,) = photographs(renderer, subject, [camera], maps, samples=options.samples, seed=number,
+                                  spot=around(face, options.size))
         found.append([is_found(picture, face) for picture in pictures])
         missed += [picture for picture, hit in zip(pictures, found[-1], strict=True) if not hit]
         if (number + 1) % 10 == 0:
@@ -104,6 +105,13 @@ def face_box(subject, camera) -> tuple[float, float, float]:
     eyes = (centres["left_iris"] + centres["right_iris"]) / 2
     lips = centres["lips"]
     return *(0.45 * eyes + 0.55 * lips), 2.6 * float(np.linalg.norm(lips - eyes))
+
+
+def around(face: tuple[float, float, float], size: int) -> np.ndarray:
+    """(size, size) mask of the face's middle, which a camera with face priority meters."""
+    x, y, height = face
+    row, column = np.mgrid[:size, :size] + 0.5
+    return np.hypot(column - x, row - y) < 0.35 * height
 
 
 def is_found(picture: np.ndarray, face: tuple[float, float, float] | None) -> bool:
