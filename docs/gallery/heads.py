@@ -17,12 +17,12 @@ from synth.heads.load import load_head
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-LIGHT, TURN = "bundled/courtyard", 60.0
+LIGHT, TURN = "bundled/city", 60.0
 SHEETS = {
-    "clay": Heads(show="people", count=48, clay=True, size=128, samples=25, light=LIGHT, turn=TURN),
-    "skin": Heads(show="people", count=48, size=128, samples=36, light=LIGHT, turn=TURN),
-    "views": Heads(show="views", count=4, size=200, samples=36, light=LIGHT, turn=TURN),
-    "expressions": Heads(show="expressions", seed=1, size=160, samples=36, light=LIGHT, turn=TURN),
+    "clay": Heads(show="people", count=48, clay=True, size=128, samples=16, light=LIGHT, turn=TURN),
+    "skin": Heads(show="people", count=48, size=128, samples=25, light=LIGHT, turn=TURN),
+    "views": Heads(show="views", count=4, size=200, samples=25, light=LIGHT, turn=TURN),
+    "expressions": Heads(show="expressions", seed=1, size=144, samples=25, light=LIGHT, turn=TURN),
 }
 
 

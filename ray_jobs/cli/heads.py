@@ -125,7 +125,8 @@ def _shots(options: Heads, renderer: Renderer, light: EnvMap, work: list) -> lis
     out = []
     console = make_console(stderr=True)
     for person, seed, performance, views in rich.progress.track(work, "rendering", console=console, transient=True):
-        skin = None if options.clay else sample_appearance(np.random.default_rng(seed), person)
+        texels = int(np.clip(4 * options.size, 256, 1024))
+        skin = None if options.clay else sample_appearance(np.random.default_rng(seed), person, texels)
         subject = pose(person, performance, skin)
         for start in range(0, max(len(views), subject.vertices.shape[0]), len(views)):
             frames = [start // len(views)] * len(views) if subject.vertices.shape[0] > 1 else [0] * len(views)
