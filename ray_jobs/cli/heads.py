@@ -20,6 +20,7 @@ from synth.heads.head import HeadModel, Identity
 from synth.heads.load import load_head
 from synth.lighting.envmap import EnvMap
 from synth.lighting.library import LightingLibrary
+from synth.lighting.sphere import rotation_from_euler
 from synth.motion.catalogue import PERFORMANCES
 from synth.motion.generate import sample_performance
 from synth.motion.performance import ACTION_UNITS, POSES, Performance, neutral
@@ -105,9 +106,7 @@ def draw(options: Heads, head: HeadModel) -> np.ndarray:
 
 def lighting(name: str, turn: float, height: int = 128) -> EnvMap:
     """A map of the library, turned by ``turn`` degrees about +Y."""
-    angle = np.radians(turn)
-    rotation = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-    return LightingLibrary().load(name, height).rotated(rotation)
+    return LightingLibrary().load(name, height).rotated(rotation_from_euler(turn))
 
 
 def save(picture: np.ndarray, path: Path) -> None:
@@ -128,12 +127,11 @@ def _shots(options: Heads, renderer: Renderer, light: EnvMap, work: list) -> lis
         texels = int(np.clip(4 * options.size, 256, 1024))
         skin = None if options.clay else sample_appearance(np.random.default_rng(seed), person, texels)
         subject = pose(person, performance, skin)
-        for start in range(0, max(len(views), subject.vertices.shape[0]), len(views)):
-            frames = [start // len(views)] * len(views) if subject.vertices.shape[0] > 1 else [0] * len(views)
-            still = dataclasses.replace(subject, vertices=subject.vertices[frames])
-            cameras = [portrait_camera(person, view, options.size) for view in views]
-            pictures = photographs(renderer, still, cameras, [light], samples=options.samples, grey=BACKGROUND)
-            out += [picture for (picture,) in pictures]
+        seen = [(frame, view) for frame in range(len(subject.vertices)) for view in views]
+        stills = dataclasses.replace(subject, vertices=subject.vertices[[frame for frame, _ in seen]])
+        cameras = [portrait_camera(person, view, options.size) for _, view in seen]
+        pictures = photographs(renderer, stills, cameras, [light], samples=options.samples, grey=BACKGROUND)
+        out += [picture for (picture,) in pictures]
     return out
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from synth.heads.driver import drive
+from synth.heads.driver import drive, units_of
 from synth.heads.subdivision import Refined, Refinement, refine
 from synth.motion.performance import POSES, Performance
 from synth.scene import MeshPart
@@ -64,8 +64,6 @@ class HeadModel:
     """BLAKE2b hex digest of the files; of the built template, of its arrays."""
     parts: tuple[MeshPart, ...]
     """Pieces of the base surface, each with its material, named by label: see :data:`synth.scene.LABELS`."""
-    units: tuple[str, ...]
-    """Action units that move it (see :data:`synth.motion.performance.ACTION_UNITS`); others are left out."""
     expressions: tuple[str, ...]
     """Names of the expression directions: a unit or lid and a side, as :func:`synth.heads.driver.drive` makes them."""
     neutral: np.ndarray
@@ -89,6 +87,11 @@ class HeadModel:
     """What an identity may wear, by name."""
     native: np.ndarray | None = None
     """(N, 3, K) float32: a statistical family's own expression directions (FLAME's), for tracks in its coefficients."""
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Action units that move it (see :data:`synth.motion.performance.ACTION_UNITS`); others are left out."""
+        return units_of(self.expressions)
 
     def sample_identity(self, rng: np.random.Generator) -> Identity:
         """A plausible person: traits drawn as they spread in a population."""
@@ -122,14 +125,19 @@ class Person:
     """The family's model."""
     identity: Identity
     """Whose shape it is."""
-    parts: tuple[MeshPart, ...]
-    """The surface as it is rendered: base and attachments, subdivided."""
+    control_parts: tuple[MeshPart, ...]
+    """Base and attachments over ``rest``, before subdivision."""
     rest: np.ndarray
     """(M, 3) float32 metres, head frame: base vertices, then each attachment's, before subdivision."""
     rig: dict[str, np.ndarray]
     """``expression_directions`` (M, 3, E), ``posedirs`` (P, 3 M), ``J_regressor`` (J, M), ``weights`` (M, J)."""
     refinement: Refinement
     """From the M vertices to the rendered ones."""
+
+    @property
+    def parts(self) -> tuple[MeshPart, ...]:
+        """The surface as it is rendered: base and attachments, subdivided."""
+        return self.refinement.parts
 
     def animate(self, performance: Performance, resolve: bool = True) -> Refined:
         """Every frame of a performance: a sequence of T arrays (V, 3) float32, metres, world axes.
@@ -189,7 +197,7 @@ def _dress(head: HeadModel, identity: Identity, subdivision: int) -> Person:
     rig["posedirs"] = _pose_directions(arrays["posedirs"], worn, start)
     rig["J_regressor"] = np.pad(arrays["J_regressor"], ((0, 0), (0, start - len(base))))
     refinement = refine(tuple(parts), start, subdivision)
-    return Person(head, identity, refinement.parts, np.concatenate(rest), rig, refinement)
+    return Person(head, identity, tuple(parts), np.concatenate(rest), rig, refinement)
 
 
 def _pose_directions(base: np.ndarray, worn: list[Attachment], count: int) -> np.ndarray:

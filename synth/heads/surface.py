@@ -70,10 +70,7 @@ class Surface:
 
 def control_surface(person: Person) -> Surface:
     """The person before subdivision."""
-    head, start, parts = person.head, len(person.head.neutral), list(person.head.parts)
-    for item in (head.wardrobe[name] for name in person.identity.wardrobe):
-        parts += [dataclasses.replace(part, vertex_map=part.vertex_map + np.int32(start)) for part in item.parts]
-        start += len(item.offset)
+    head = person.head
     directions, weights = person.rig["expression_directions"], person.rig["weights"]
     jaw = weights[:, [joint for joint, _ in head.roles["jaw"]]].sum(axis=1)
     eyes = [joint for role in ("left_eye", "right_eye") for joint, _ in head.roles[role]]
@@ -82,7 +79,7 @@ def control_surface(person: Person) -> Surface:
     neck = max(head.roles["neck"], key=lambda role: role[1])[0]
     still = (weights[:, neck] > 0.999) & (np.abs(directions).max(axis=(1, 2)) < 1e-6) & (weights[:, eyes].sum(1) == 0)
     rest = person.rest.astype(float)
-    surface = Surface(tuple(parts), rest, eye_centres(head, rest), jaw, rise, still, np.zeros(len(rest), bool))
+    surface = Surface(person.control_parts, rest, eye_centres(head, rest), jaw, rise, still, np.zeros(len(rest), bool))
     return dataclasses.replace(surface, tucked=_tucked(surface, head.neutral.astype(float), eye_centres(
         head, head.neutral)))
 

@@ -14,16 +14,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import numpy as np
+
+from tests.bench.families import SHARED, find_head
 
 TARGETS = {"template": 0.95, "makehuman": 0.97}
 SCAN = 1.03
 """Step from one size of window to the next: at 1.05 the cascade steps over faces that it finds at 1.03."""
 LIGHTS = ("bundled/courtyard", "bundled/forest", "bundled/interior", "bundled/sunrise", "bundled/city")
-SHARED = Path(os.environ.get("PIXELCUBE_SHARED") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
 def main() -> None:
@@ -36,11 +36,10 @@ def main() -> None:
 
     rates, by_light, missed = {}, {}, []
     for family in options.families:
-        path = SHARED / "makehuman" if family == "makehuman" else None
-        if path is not None and not path.is_dir():
-            print(f"{family}: no files at {path}")
+        head = find_head(family)
+        if head is None:
             continue
-        found, pictures = measure(family, path, options)
+        found, pictures = measure(head, options)
         rates[family] = float(found.mean())
         by_light[family] = dict(zip(LIGHTS, found.mean(axis=0).round(3).tolist(), strict=True))
         missed += pictures
@@ -62,17 +61,15 @@ def main() -> None:
     }))  # fmt: skip
 
 
-def measure(family: str, path: Path | None, options: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Whether each subject's face is found under each light, (subjects, lights); and the pictures where it isn't."""
+def measure(head, options: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Whether each face is found under each light, (subjects, lights); and the pictures where it isn't."""
     from synth.appearance.appearance import sample_appearance
-    from synth.heads.load import load_head
     from synth.lighting.library import LightingLibrary
     from synth.preview import View, photographs, portrait_camera, pose
     from synth.renderers import make_renderer
     from synth.seeds import Seeds
 
-    head, renderer = load_head(family, path), make_renderer("mitsuba", "auto")
-    library = LightingLibrary()
+    renderer, library = make_renderer("mitsuba", "auto"), LightingLibrary()
     maps = [library.load(name, 128) for name in LIGHTS]
     found, missed = [], []
     for number in range(options.subjects):
@@ -89,7 +86,7 @@ def measure(family: str, path: Path | None, options: argparse.Namespace) -> tupl
         found.append([is_found(picture, face) for picture in pictures])
         missed += [picture for picture, hit in zip(pictures, found[-1], strict=True) if not hit]
         if (number + 1) % 10 == 0:
-            print(f"{family}: {number + 1} subjects, {len(missed)} pictures missed", flush=True)
+            print(f"{head.family}: {number + 1} subjects, {len(missed)} pictures missed", flush=True)
     return np.array(found), missed
 
 

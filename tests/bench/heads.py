@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from tests.bench.faces import SHARED
+from tests.bench.families import find_head
 
 TARGET = 0.10
 
@@ -28,28 +28,26 @@ def main() -> None:
     options = parser.parse_args()
     rows = {}
     for family in options.families:
-        path = SHARED / "makehuman" if family == "makehuman" else None
-        if path is not None and not path.is_dir():
-            print(f"{family}: no files at {path}")
+        head = find_head(family)
+        if head is None:
             continue
-        rows[family] = measure(family, path, options)
+        rows[family] = measure(head, options)
         print(f"{family}: {rows[family]}", flush=True)
     value = max(row["fraction"] for row in rows.values())
     print(json.dumps({"name": "heads", "value": value, "target": TARGET, "ok": value <= TARGET,
                       "detail": {"families": rows, "subdivision": options.subdivision, "frames": options.frames}}))
 
 
-def measure(family: str, path, options: argparse.Namespace) -> dict:
+def measure(head, options: argparse.Namespace) -> dict:
     """Milliseconds a frame of evaluation and of rendering, and their ratio: medians of the rounds."""
     from synth.appearance.appearance import sample_appearance
-    from synth.heads.load import load_head
     from synth.lighting.library import LightingLibrary
     from synth.motion.generate import sample_performance
     from synth.preview import View, portrait_camera
     from synth.renderers import make_renderer
     from synth.scene import Subject
 
-    head, renderer = load_head(family, path), make_renderer("mitsuba", "auto")
+    renderer = make_renderer("mitsuba", "auto")
     light = LightingLibrary().load("bundled/forest", 128)
     person = head.person(head.sample_identity(np.random.default_rng(0)), options.subdivision)
     skin = sample_appearance(np.random.default_rng(0), person)

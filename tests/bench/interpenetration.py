@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
-from pathlib import Path
 
 import numpy as np
 
+from tests.bench.families import find_head
+
 TARGET = 0.3
 KINDS = ("lids", "teeth", "tongue", "lips")
-SHARED = Path(os.environ.get("PIXELCUBE_SHARED") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
 def main() -> None:
@@ -38,22 +37,6 @@ def main() -> None:
     value = max((depths["after"][..., 0].max() for _, depths in rows), default=float("nan"))
     print(json.dumps({"name": "interpenetration", "value": round(float(value), 3), "target": TARGET,
                       "ok": bool(value <= TARGET), "detail": detail}))  # fmt: skip
-
-
-def find_head(family: str):
-    """The family's model, None where its files are not here."""
-    from assets.errors import AssetError
-    from synth.heads.load import load_head
-
-    path = None if family == "template" else SHARED / family
-    if path is not None and not path.is_dir():
-        print(f"{family}: no data at {path.name}/ of the shared data, left out")
-        return None
-    try:
-        return load_head(family, path)
-    except (AssetError, ImportError) as error:
-        print(f"{family}: {error}, left out")
-        return None
 
 
 def measure(head, people: int, frames: int, seconds: float) -> tuple[dict, dict]:

@@ -12,7 +12,7 @@ from assets.errors import AssetError
 from assets.files import DIGEST_BYTES, digest_file, one_line
 from assets.pickles import load_model_arrays
 from synth.heads.canonical import canonical
-from synth.heads.driver import LIDS, units_of
+from synth.heads.driver import LIDS
 from synth.heads.flame.companions import ALBEDO_FILES, beside, landmark_points, texture_coordinates
 from synth.heads.flame.landmarks import find_landmarks
 from synth.heads.flame.layout import LAYOUTS, check_arrays, find_file, form_problems
@@ -101,7 +101,7 @@ def _assemble(family: str, digest: str, albedo: Path | None, checked: dict[str, 
     wardrobe = {} if shirt is None else {shirt.name: shirt}
     return FlameHead(
         family=family, licence=LAYOUTS[family].licence, source_hash=digest,
-        parts=parts, units=units_of(names), expressions=names, neutral=rows["neutral"], canonical=rows["canonical"],
+        parts=parts, expressions=names, neutral=rows["neutral"], canonical=rows["canonical"],
         mirror=None, eyeballs=balls, roles={role: ((joint, 1.0),) for role, joint in roles.items()},
         arrays={
             "shape_directions": np.ascontiguousarray(rows["shapes"]), "expression_directions": rows["directions"],

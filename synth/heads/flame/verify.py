@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from assets.arrays import BROKEN_ZIP
 from assets.errors import AssetError
 from assets.files import check_regular_file, one_line
 from assets.pickles import load_model_arrays
@@ -135,7 +136,7 @@ def _zip(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()[:1000]
-    except (zipfile.BadZipFile, OSError, UnicodeError, RuntimeError, NotImplementedError) as error:
+    except BROKEN_ZIP as error:
         return f"a broken or half-downloaded .npz or zip ({one_line(error)[:120]})"
     if any(name.endswith(".npy") for name in names):
         return None

@@ -14,7 +14,6 @@ from assets.errors import AssetError
 from assets.files import DIGEST_BYTES, atomic_write, cache_dir, check_regular_file, one_line
 from assets.makehuman import obj
 from synth.heads.canonical import canonical
-from synth.heads.driver import units_of
 from synth.heads.head import HeadModel, Identity
 from synth.heads.makehuman.base import VERTICES, BaseMesh, read_base
 from synth.heads.makehuman.expression import NAMES, expression_basis
@@ -48,7 +47,7 @@ def load_makehuman(path: Path | None = None) -> HeadModel:
     wardrobe = read_wardrobe(folder, base)
     return HeadModel(
         family="makehuman", licence=LICENCE, source_hash=_digest(folder, (*_SHAPING, *_WORN)),
-        parts=make_parts(base, arrays["canonical"], wardrobe.covered), units=units_of(NAMES), expressions=NAMES,
+        parts=make_parts(base, arrays["canonical"], wardrobe.covered), expressions=NAMES,
         neutral=arrays["neutral"], canonical=arrays["canonical"], mirror=arrays["mirror"],
         eyeballs=(base.vertices_of("helper-l-eye"), base.vertices_of("helper-r-eye")), roles=ROLES,
         arrays={

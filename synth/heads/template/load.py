@@ -10,7 +10,6 @@ import numpy as np
 from assets.errors import AssetError
 from assets.files import cache_dir, digest_file, one_line
 from assets.pickles import load_model_arrays
-from synth.heads.driver import units_of
 from synth.heads.flame.layout import LAYOUTS, check_arrays
 from synth.heads.head import HeadModel, Identity
 from synth.heads.template import sampling
@@ -60,7 +59,7 @@ def assemble(name: str, arrays: dict, digest: str) -> HeadModel:
     parts = _parts(name, arrays, checked["f"], len(checked["v_template"]))
     return HeadModel(
         family="template", licence=LAYOUTS["template"].licence, source_hash=digest, parts=parts,
-        units=units_of(EXPRESSIONS), expressions=EXPRESSIONS, neutral=checked["v_template"],
+        expressions=EXPRESSIONS, neutral=checked["v_template"],
         canonical=checked["v_template"] * np.float32(1000), mirror=arrays["mirror"].astype(np.int32), roles=ROLES,
         eyeballs=eyeballs(parts),
         arrays={
