@@ -13,7 +13,7 @@ from synth.camera.film import Film, meter
 from synth.heads.head import Person, head_extent
 from synth.lighting.envmap import EnvMap
 from synth.motion.performance import Performance, neutral
-from synth.scene import Frame, Material, MeshPart, Renderer, Subject
+from synth.scene import AnyMaterial, Frame, Glass, Material, MeshPart, Renderer, Subject
 
 CLAY = {"sclera": (0.7, 0.7, 0.7), "iris": (0.12, 0.10, 0.09), "hair": (0.13, 0.11, 0.10), "brows": (0.13, 0.11, 0.10),
         "lashes": (0.08, 0.07, 0.07), "teeth": (0.75, 0.72, 0.65), "gums": (0.35, 0.16, 0.15),
@@ -45,16 +45,27 @@ def portrait_camera(person: Person, view: View, size: int) -> Camera:
     return Camera(look_at(target + distance * away, target), focal, size, size)
 
 
-def clay(parts: Sequence[MeshPart]) -> tuple[tuple[MeshPart, ...], dict[str, Material]]:
-    """The same parts in plain materials, which show form and nothing else."""
-    materials = {part.label: Material(np.float32(CLAY.get(part.label, GREY)), roughness=0.55, specular=0.3)
-                 for part in parts}
+def close_up(person: Person, place: tuple[float, float, float], width: float, view: View, size: int) -> Camera:
+    """A square picture ``width`` metres wide, through a 100 mm lens, of what lies at a canonical place (mm)."""
+    canonical = person.head.canonical
+    near = np.argsort(np.square(canonical - np.float32(place)).sum(axis=1))[:12]
+    target = person.rest[near].mean(axis=0).astype(float)
+    yaw, pitch = np.radians(view.yaw), np.radians(view.pitch)
+    away = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+    return Camera(look_at(target + width * 100.0 / 36.0 * away, target), 100.0, size, size)
+
+
+def clay(parts: Sequence[MeshPart]) -> tuple[tuple[MeshPart, ...], dict[str, AnyMaterial]]:
+    """The same parts in plain materials, which show form and nothing else; what is clear stays so."""
+    clear = {"cornea": Glass(), "lens": Glass(1.5, thin=True)}
+    materials = {part.label: clear.get(part.label) or Material(np.float32(CLAY.get(part.label, GREY)), roughness=0.55,
+                                                               specular=0.3) for part in parts}
     return tuple(dataclasses.replace(part, material=part.label) for part in parts), materials
 
 
-def pose(person: Person, performance: Performance | None = None, skin: dict[str, Material] | None = None) -> Subject:
-    """A person performing (at rest by default), in ``skin`` or else in clay."""
-    parts, materials = (person.parts, skin) if skin is not None else clay(person.parts)
+def in_clay(person: Person, performance: Performance | None = None) -> Subject:
+    """A person in plain materials performing (at rest by default); in skin and hair, see :mod:`synth.actor`."""
+    parts, materials = clay(person.parts)
     vertices = person.animate(performance or neutral(1, 24.0))
     return Subject(parts, materials, vertices, person.head.licence, person.head.source_hash)
 

@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from synth.lighting.envmap import EnvMap
 
 
-LABELS = ("skin", "lips", "sclera", "iris", "cornea", "lashes", "brows", "teeth", "gums", "tongue", "mouth", "hair",
-          "garment")
-"""What a piece of surface is, in every family of heads; ``mouth`` is the inner mouth."""
+LABELS = ("skin", "lips", "sclera", "iris", "cornea", "lashes", "brows", "beard", "teeth", "gums", "tongue", "mouth",
+          "hair", "garment", "frame", "lens", "cover")
+"""What a piece of surface, or a strand, is, in every family of heads; ``mouth`` is the inner mouth, ``frame`` and
+``lens`` are glasses, ``cover`` is what is worn on the head."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """A Disney-principled surface: a diffuse base under a dielectric gloss, optionally with a clear coat."""
+    """A Disney-principled surface: a diffuse base under a dielectric gloss, optionally with a clear coat.
+
+    With ``scatter`` the base is not a surface but flesh: light leaves it some way from where it entered.
+    """
 
     albedo: np.ndarray
     """Diffuse reflectance, linear Rec.709 in [0, 1]: (H, W, 3) float32 texture (row 0 is v = 1) or (3,) constant."""
@@ -32,10 +36,50 @@ class Material:
     """Disney specular level; 0.5 is F0 = 4 %, skin (eta 1.4) is 0.35."""
     normal_map: np.ndarray | None = None
     """Tangent-space unit normals (H, W, 3) float32 in [-1, 1], x along +u, y along +v; None for none."""
-    clearcoat: float = 0.0
-    """Weight in [0, 1] of a thin clear layer (tear film, saliva)."""
+    clearcoat: np.ndarray | float = 0.0
+    """Weight in [0, 1] of a thin clear layer (tear film, saliva, sebum): (H, W) float32 texture or a number."""
     clearcoat_gloss: float = 1.0
     """1 for a mirror-like clear coat, 0 for satin."""
+    scatter: np.ndarray | None = None
+    """(3,) float32 metres: mean free path of red, green and blue light beneath the surface; None for none. With the
+    albedo it fixes the diffusion profile (Christensen & Burley 2015); a random walk takes the same."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Glass:
+    """A smooth clear dielectric: a cornea over its iris, a lens of glasses. It absorbs nothing."""
+
+    ior: float = 1.376
+    """Index of refraction of what lies behind the surface, relative to air; 1.376 is a cornea, 1.5 a lens."""
+    thin: bool = False
+    """A sheet with air on both sides, which doesn't bend what is seen through it; otherwise a boundary of a body."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fibre:
+    """Hair: a dielectric cylinder with pigment (Marschner et al. 2003; Chiang et al. 2016)."""
+
+    eumelanin: float = 1.3
+    """Concentration of the brown-black pigment: 0.1 fair, 0.6 light brown, 1.3 brown, 4 dark brown, 8 black."""
+    pheomelanin: float = 0.0
+    """Concentration of the red pigment: 0.3 to 1.5 in red hair."""
+    longitudinal: float = 0.3
+    """Roughness along the fibre in [0, 1] (beta_m)."""
+    azimuthal: float = 0.3
+    """Roughness around it in [0, 1] (beta_n)."""
+    tilt_deg: float = 2.0
+    """Tilt of the cuticle's scales towards the root, degrees."""
+
+    @property
+    def colour(self) -> np.ndarray:
+        """(3,) float32: diffuse reflectance, linear Rec.709, of a mass of such hair, by Chiang et al. 2016, eq. 9."""
+        absorbed = self.eumelanin * np.array([0.419, 0.697, 1.37]) + self.pheomelanin * np.array([0.187, 0.4, 1.05])
+        b = self.azimuthal
+        spread = 5.969 - 0.215 * b + 2.532 * b**2 - 10.73 * b**3 + 5.574 * b**4 + 0.245 * b**5
+        return np.clip(np.exp(-spread * np.sqrt(absorbed)), 0.01, 0.9).astype(np.float32)
+
+
+AnyMaterial = Material | Glass | Fibre
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,18 +105,68 @@ class MeshPart:
         return self.name.removeprefix("left_").removeprefix("right_")
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Strands:
+    """Hair of one kind: S smooth curves that follow K points each, from the first to the last, rooted in the skin."""
+
+    name: str
+    """Its label: ``hair``, ``brows``, ``lashes`` or ``beard``; a second group of one label adds ``_grey``."""
+    material: str
+    """Key into the subject's materials, a :class:`Fibre`."""
+    roots: np.ndarray
+    """(S, 3) int32 model vertices: the triangle that each strand grows from."""
+    weights: np.ndarray
+    """(S, 3) float32 barycentric coordinates of the root on it."""
+    offsets: np.ndarray
+    """(S, K, 3) float32 metres: points from the root, in the triangle's frame (see :func:`triangle_frames`)."""
+    radii: np.ndarray
+    """(S, K) float32 metres."""
+
+    @property
+    def label(self) -> str:
+        """The label, without what tells its groups apart."""
+        return self.name.removesuffix("_grey")
+
+    def place(self, vertices: np.ndarray) -> np.ndarray:
+        """(S, K, 3) float32 points on a frame's model vertices (N, 3), metres, world axes."""
+        corners = vertices[self.roots].astype(np.float32)
+        root = (self.weights[:, :, None] * corners).sum(axis=1)
+        along, across, up = np.moveaxis(triangle_frames(corners)[:, None], 2, 0)
+        # Plain products: BLAS may round differently where memory is aligned differently.
+        x, y, z = (self.offsets[..., k : k + 1] for k in range(3))
+        return root[:, None] + (x * along + y * across + z * up)
+
+
+def triangle_frames(corners: np.ndarray) -> np.ndarray:
+    """(S, 3, 3) float32 orthonormal frames of triangles (S, 3, 3): rows lie along the first edge, across, outwards."""
+    edge = corners[:, 1] - corners[:, 0]
+    normal = np.cross(edge, corners[:, 2] - corners[:, 0])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
+    edge = edge / np.maximum(np.linalg.norm(edge, axis=1, keepdims=True), 1e-20)
+    return np.stack([edge, np.cross(normal, edge), normal], axis=1).astype(np.float32)
+
+
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """One person performing: fixed topology and appearance, vertices that move."""
+    """One person performing: fixed topology, vertices that move, and skin that lives."""
 
     parts: tuple[MeshPart, ...]
-    materials: Mapping[str, Material]
+    materials: Mapping[str, AnyMaterial]
     vertices: np.ndarray | Refined
     """(T, N, 3) float32 model vertices in world space, metres; any sequence of frames with a ``shape``."""
     licence: str
     """Licence of the model files that the geometry came from."""
     source_hash: str
     """BLAKE2b hex digest of those files."""
+    strands: tuple[Strands, ...] = ()
+    """Hair, carried by the vertices."""
+    living: Mapping[str, Sequence[Material]] = dataclasses.field(default_factory=dict)
+    """Materials that change over time, by name: T of them, of the same shapes as the one in ``materials``; frames
+    that don't change may repeat the same object."""
+
+    def materials_at(self, frame: int) -> dict[str, AnyMaterial]:
+        """The materials of one frame."""
+        return {**self.materials, **{name: sequence[frame] for name, sequence in self.living.items()}}
 
 
 @dataclasses.dataclass(frozen=True)
