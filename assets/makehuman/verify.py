@@ -17,7 +17,7 @@ VERTICES = 19158
 GROUPS = ("body", "helper-l-eye", "helper-r-eye", "helper-upper-teeth", "helper-lower-teeth", "helper-tongue",
           "helper-hair", "helper-tights", "joint-l-eye", "joint-r-eye", "joint-jaw", "joint-head", "joint-neck")
 """Of the base mesh's groups, those that are used."""
-WORN = {"eyes": 1, "teeth": 1, "tongue": 1, "eyelashes": 1, "eyebrows": 1, "hair": 0, "clothes": 0}
+WORN = {"eyes": 1, "teeth": 1, "tongue": 1, "hair": 0, "clothes": 0}
 """Folders of what people wear, and how many items each must have."""
 
 

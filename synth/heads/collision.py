@@ -17,7 +17,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from scipy.sparse import csr_matrix
 
 from synth.heads.head import Person
-from synth.heads.rigid import CELL, Arch, Samples, components, to_edge
+from synth.heads.rigid import CELL, Arch, Samples, to_edge
 from synth.heads.surface import Surface, control_surface, refined_surface
 
 CLEARANCE = 0.0002
@@ -158,14 +158,13 @@ class Resolver:
 
 
 class _LidStep:
-    """Pushes the lids of one eye away from its centre, and the lashes that grow on them."""
+    """Pushes the lids of one eye away from its centre."""
 
     def __init__(self, surface: Surface, side: int):
         lids = _Lids(surface, side)
         self._ball, self._vertices, self._need = lids.ball, lids.vertices, lids.need
         rest = surface.rest[self._vertices]
         self._spread = _Spread(rest, thickness=0.0016, reach=0.0025)
-        self._lashes, self._roots = _rooted(surface, self._vertices, lids.ball.centre, surface.eyes[1 - side])
 
     def __call__(self, out: np.ndarray) -> None:
         local = self._ball.back(out[:, self._vertices].astype(float), out)
@@ -177,9 +176,7 @@ class _LidStep:
         ray = local[hit] - self._ball.centre
         move = push[:, :, None] * ray / np.linalg.norm(ray, axis=2, keepdims=True)
         move = self._ball.turn(move, hit).astype(np.float32)
-        frames = np.flatnonzero(hit)[:, None]
-        out[frames, self._vertices] += move
-        out[frames, self._lashes] += move[:, self._roots]
+        out[np.flatnonzero(hit)[:, None], self._vertices] += move
 
 
 class _LipStep:
@@ -303,19 +300,3 @@ class _Spread:
         for _ in range(3):
             push = np.maximum(push, (self._mean @ push.T).T)
         return push
-
-
-def _rooted(surface: Surface, lids: np.ndarray, eye: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lash vertices of the eye at ``eye``, and for each the place in ``lids`` of the vertex that its lash grows on."""
-    from scipy.spatial import cKDTree
-
-    lashes, faces = surface.vertices("lashes"), surface.faces("lashes")
-    if not len(lashes) or not len(lids):
-        return np.zeros(0, int), np.zeros(0, int)
-    place = surface.rest[lashes]
-    lashes = lashes[np.linalg.norm(place - eye, axis=1) < np.linalg.norm(place - other, axis=1)]
-    group = components(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]]), len(surface.rest))[lashes]
-    distance, root = cKDTree(surface.rest[lids]).query(surface.rest[lashes])
-    order = np.lexsort((distance, group))
-    first = order[np.r_[True, np.diff(group[order]) > 0]]  # the nearest to the lid of each lash
-    return lashes, root[first[np.searchsorted(group[first], group)]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -23,7 +23,11 @@ class Identity:
     shape: np.ndarray
     """(S,) float32 coefficients of the family's shape directions."""
     wardrobe: tuple[str, ...] = ()
-    """Names of the attachments (hair, lashes, garment) that this person wears."""
+    """Names of the attachments (teeth, eyes, garment) that this person wears."""
+    male: float | None = None
+    """How male the shape is, 0 to 1; None where the family doesn't say."""
+    age: float | None = None
+    """Years that the shape looks; None where the family doesn't say."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,6 +54,22 @@ class Attachment:
             ends = base[self.scale_pairs, np.arange(3)[:, None]]  # (3, 2): the axis' own coordinate of both ends
             scale = (np.abs(ends[:, 1] - ends[:, 0]) / self.scale_reference).astype(np.float32)
         return np.asarray(self.carry @ base, np.float32) + self.offset * scale
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Hairstyle:
+    """Guide curves that a family brings for one style of hair; strands are grown between them."""
+
+    carry: Attachment
+    """Places the guides on a shaped base: its vertices are the G guides' control points, one guide after the other."""
+    points: int
+    """Control points of each guide, from root to tip."""
+    curl: tuple[float, float] = (0.0, 0.5)
+    """Range that a look's curl is brought into."""
+
+    def guides(self, base: np.ndarray) -> np.ndarray:
+        """(G, K, 3) float32 metres: guide curves on a base (N, 3) at rest."""
+        return self.carry.place(base).reshape(-1, self.points, 3)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,6 +105,8 @@ class HeadModel:
     """How far a shape's upper lids hang at rest, as a share of their way to shut."""
     wardrobe: Mapping[str, Attachment] = dataclasses.field(default_factory=dict)
     """What an identity may wear, by name."""
+    hairstyles: Mapping[str, Hairstyle] = dataclasses.field(default_factory=dict)
+    """Styles of hair that come with the family's files, by name (``hair/short02``)."""
     native: np.ndarray | None = None
     """(N, 3, K) float32: a statistical family's own expression directions (FLAME's), for tracks in its coefficients."""
 
@@ -105,12 +127,15 @@ class HeadModel:
         used = np.flatnonzero(identity.shape)
         return self.neutral + directions[:, :, used] @ identity.shape[used]
 
-    def person(self, identity: Identity, subdivision: int = 0) -> Person:
-        """An identity dressed, and subdivided ``subdivision`` times (each quarters every smooth triangle)."""
+    def person(self, identity: Identity, subdivision: int = 0, also: tuple[Attachment, ...] = ()) -> Person:
+        """An identity dressed, and subdivided ``subdivision`` times (each quarters every smooth triangle).
+
+        ``also``: what it wears beside its wardrobe, made for this very person: glasses, a cap.
+        """
         unknown = sorted(set(identity.wardrobe) - set(self.wardrobe))
         if unknown:
             raise ValueError(f"wardrobe: {unknown[0]!r} is not one of {', '.join(self.wardrobe)}")
-        return _dress(self, identity, subdivision)
+        return _dress(self, identity, subdivision, also)
 
     def animate(self, identity: Identity, performance: Performance, resolve: bool = True) -> np.ndarray:
         """(T, M, 3) float32 vertices, metres, world axes: every frame of a performance, not subdivided."""
@@ -133,6 +158,8 @@ class Person:
     """``expression_directions`` (M, 3, E), ``posedirs`` (P, 3 M), ``J_regressor`` (J, M), ``weights`` (M, J)."""
     refinement: Refinement
     """From the M vertices to the rendered ones."""
+    worn: tuple[Attachment, ...] = ()
+    """Everything worn, in the order of its vertices after the base's."""
 
     @property
     def parts(self) -> tuple[MeshPart, ...]:
@@ -171,8 +198,7 @@ class Person:
     def _native(self, used: int) -> np.ndarray:
         """(M, 3, used) the family's own expression directions on base and attachments."""
         base = self.head.native[:, :, :used]
-        worn = [self.head.wardrobe[name] for name in self.identity.wardrobe]
-        return np.concatenate([base, *(_carried(item, base) for item in worn)])
+        return np.concatenate([base, *(_carried(item, base) for item in self.worn)])
 
 
 def _carried(item: Attachment, values: np.ndarray) -> np.ndarray:
@@ -180,9 +206,9 @@ def _carried(item: Attachment, values: np.ndarray) -> np.ndarray:
     return np.asarray(item.carry @ values.reshape(len(values), -1), np.float32).reshape(-1, *values.shape[1:])
 
 
-def _dress(head: HeadModel, identity: Identity, subdivision: int) -> Person:
+def _dress(head: HeadModel, identity: Identity, subdivision: int, also: tuple[Attachment, ...]) -> Person:
     base = head.shaped(identity).astype(np.float32)
-    worn = [head.wardrobe[name] for name in identity.wardrobe]
+    worn = (*(head.wardrobe[name] for name in identity.wardrobe), *also)
     rest, parts, start = [base], list(head.parts), len(base)
     for item in worn:
         placed = item.place(base)
@@ -197,10 +223,10 @@ def _dress(head: HeadModel, identity: Identity, subdivision: int) -> Person:
     rig["posedirs"] = _pose_directions(arrays["posedirs"], worn, start)
     rig["J_regressor"] = np.pad(arrays["J_regressor"], ((0, 0), (0, start - len(base))))
     refinement = refine(tuple(parts), start, subdivision)
-    return Person(head, identity, tuple(parts), np.concatenate(rest), rig, refinement)
+    return Person(head, identity, tuple(parts), np.concatenate(rest), rig, refinement, worn)
 
 
-def _pose_directions(base: np.ndarray, worn: list[Attachment], count: int) -> np.ndarray:
+def _pose_directions(base: np.ndarray, worn: Sequence[Attachment], count: int) -> np.ndarray:
     """(P, 3 count) pose directions of the base (P, 3 N) and of what it wears; zeros take no memory until touched."""
     poses = len(base)
     if not base.any():

@@ -50,7 +50,9 @@ class Ball(Rigid):
         ray = rest[vertices] - centre
         radius = np.linalg.norm(ray, axis=1)
         self.size = float(np.percentile(radius, 95))
-        outer = radius > 0.9 * self.size  # an iris behind its cornea is no outer surface
+        tree = cKDTree(ray / radius[:, None])
+        beside = tree.query(ray / radius[:, None], k=min(12, len(ray)))[1]
+        outer = radius > 0.98 * radius[beside].max(axis=1)  # an iris behind its cornea is no outer surface
         tree, radius = cKDTree(ray[outer] / radius[outer, None]), radius[outer]
         polar, around = (np.arange(n) for n in _ANGLES)
         theta = np.pi * polar[:, None] / (_ANGLES[0] - 1)

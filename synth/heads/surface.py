@@ -43,11 +43,11 @@ class Surface:
     @property
     def has_eyes(self) -> bool:
         """Whether it has eyeballs: a family may have them among the things to wear."""
-        return bool(len(self.vertices("sclera", "iris", "cornea")))
+        return bool(len(self.vertices("sclera", "cornea")))
 
     def ball(self, side: int) -> Ball:
         """The left (0) or right (1) eyeball: its outermost surface."""
-        vertices = self.vertices("sclera", "iris", "cornea")
+        vertices = self.vertices("sclera", "cornea")
         away = np.linalg.norm(self.rest[vertices, None] - self.eyes, axis=2)
         return Ball(self.rest, vertices[away.argmin(axis=1) == side], self.eyes[side])
 

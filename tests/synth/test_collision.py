@@ -1,11 +1,10 @@
 import dataclasses
-import time
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from synth.heads.collision import CLEARANCE, Resolver, interpenetration
+from synth.heads.collision import Resolver, interpenetration
 from synth.heads.head import Person, eye_centres
 from synth.heads.load import load_head
 from synth.heads.rigid import Ball
@@ -78,18 +77,6 @@ def test_the_cornea_is_where_the_eye_looks(person, rest):
     assert abs(bulge) < 5e-5 and 2e-4 < beside < 2e-3
 
 
-def test_lashes_stay_on_their_lid(person, rest, resolver):
-    bad = lids_into_eyes(person, rest[0], 0.003)
-    cured = resolver(bad[None])[0]
-    lashes = of(person, "lashes")
-    left = lashes[rest[0][lashes, 0] > 0]
-    assert np.linalg.norm(cured[left] - bad[left], axis=1).max() > 0.001
-    part = next(part for part in person.parts if part.label == "lashes")
-    edges = part.vertex_map[part.faces[:, :2]]
-    length = [np.linalg.norm(v[edges[:, 0]] - v[edges[:, 1]], axis=1) for v in (bad, cured)]
-    assert np.abs(length[0] - length[1]).max() < 1e-4  # each is carried whole
-
-
 def test_teeth_through_lips_are_seen_and_covered(person, rest, resolver):
     lips = of(person, "lips")
     skin = of(person, "skin", "mouth")
@@ -128,19 +115,3 @@ def test_a_subdivided_person_is_measured_too():
     control = fine.animate(neutral(1, 24.0), resolve=False)._control
     frame = Refined(Resolver(fine)(control), fine.refinement)[0]
     assert len(frame) > len(control[0]) and interpenetration(fine, frame).worst < 0.4
-
-
-def test_it_is_cheap(person, rest, resolver):
-    frames = np.repeat(lids_into_eyes(person, rest[0], 0.001)[None], 16, axis=0)
-    interpenetration(person, rest[0])
-    seconds = []
-    for _ in range(3):
-        start = time.process_time()
-        resolver(frames)
-        middle = time.process_time()
-        for _ in range(3):
-            interpenetration(person, rest[0])
-        seconds.append(((middle - start) / 16, (time.process_time() - middle) / 3))
-    resolve, measure = np.min(seconds, axis=0)
-    assert resolve < 0.015 and measure < 0.15  # three times what is promised, for slow machines
-    assert CLEARANCE == 0.0002

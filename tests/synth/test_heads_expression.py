@@ -185,7 +185,7 @@ def test_lids_stay_on_the_eyeball(head, geometry, act):
     rim = geometry.lid_rows[0]
     half = len(rim) // 2
     for seed in (None, 1, 6):
-        now = posed(head, performing(**act), seed)
+        now = somebody(head, seed).animate(performing(**act))[0].astype(np.float64) * 1000
         eye = now[ball]
         centre = np.linalg.lstsq(np.c_[2 * eye[-200:], np.ones(200)], (eye[-200:] ** 2).sum(axis=1), rcond=None)[0][:3]
         scale = np.linalg.norm(eye[-1] - centre) / 12

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +54,9 @@ def frames(model: HeadModel, identity: Identity, units: dict[str, list[float]] |
     return model.animate(identity, performance)
 
 
-def test_a_second_load_is_quick_and_the_same(folder, head):
-    start = time.perf_counter()
+def test_a_second_load_reads_no_target_and_is_the_same(folder, head, monkeypatch):
+    monkeypatch.setattr("synth.heads.makehuman.identity.read_target", None)
     again = load_head("makehuman", folder)
-    assert time.perf_counter() - start < 3  # 0.6 s on a quiet machine; targets alone take more than 3
     assert again.source_hash == head.source_hash and again.licence == "CC0-1.0 (MakeHuman)"
     for name, values in head.arrays.items():
         assert np.array_equal(values, again.arrays[name]), name

@@ -14,6 +14,7 @@ from assets.pickles import load_model_arrays
 from synth.heads.canonical import canonical
 from synth.heads.driver import LIDS
 from synth.heads.flame.companions import ALBEDO_FILES, beside, landmark_points, texture_coordinates
+from synth.heads.flame.eyes import add_eyes
 from synth.heads.flame.landmarks import find_landmarks
 from synth.heads.flame.layout import LAYOUTS, check_arrays, find_file, form_problems
 from synth.heads.flame.lids import lid_fields
@@ -91,11 +92,10 @@ def _assemble(family: str, digest: str, albedo: Path | None, checked: dict[str, 
     joints = len(checked["parents"])
     shapes, native = checked["shapedirs"][:, :, :start], checked["shapedirs"][:, :, start:]
     shapes = shapes - shapes[np.concatenate(balls)].mean(axis=0)  # a tall body's eyes stay where cameras look
-    parts, rows = add_mouth(
-        make_parts(faces, neutral, space, balls, uv),
-        {"neutral": neutral, "canonical": space, "directions": directions, "shapes": shapes, "native": native,
-         "weights": checked["weights"], "posedirs": checked["posedirs"], "regressor": checked["J_regressor"].T},
-        names, roles["neck"], roles["jaw"])
+    rows = {"neutral": neutral, "canonical": space, "directions": directions, "shapes": shapes, "native": native,
+            "weights": checked["weights"], "posedirs": checked["posedirs"], "regressor": checked["J_regressor"].T}
+    parts, rows = add_mouth(make_parts(faces, neutral, space, balls, uv), rows, names, roles["neck"], roles["jaw"])
+    parts, rows = add_eyes(parts, rows, balls)
     shirt = garment(rows["neutral"], skin_faces, rows["weights"], rows["regressor"][:, 1] @ rows["neutral"]) \
         if family == "smplx" else None
     wardrobe = {} if shirt is None else {shirt.name: shirt}

@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 from scipy.spatial import cKDTree
 
-from synth.heads.template.eyes import LIMBUS, eye_texture_radius
 from synth.heads.template.load import make_part
 from synth.heads.template.sculpt import lip_coordinates
 from synth.scene import MeshPart
@@ -15,7 +14,7 @@ from synth.scene import MeshPart
 
 def make_parts(faces: np.ndarray, neutral: np.ndarray, canonical: np.ndarray, eyeballs: tuple[np.ndarray, np.ndarray],
                uv: tuple[np.ndarray, np.ndarray] | None) -> tuple[MeshPart, ...]:
-    """Skin, lips, inner mouth where there is one, and for each eye sclera and iris.
+    """Skin, lips, inner mouth where there is one; eyeballs are replaced, see :mod:`synth.heads.flame.eyes`.
 
     faces: (F, 3); neutral: (N, 3) metres; canonical: (N, 3) mm; uv: (T, 2) and (F, 3), None: a cylinder's projection.
     """
@@ -29,11 +28,6 @@ def make_parts(faces: np.ndarray, neutral: np.ndarray, canonical: np.ndarray, ey
         if chosen.any():
             parts.append(_cylinder_part(name, faces[chosen], ray) if uv is None
                          else seamed_part(name, faces[chosen], uv[0], uv[1][chosen]))
-    for k, side in enumerate(("left", "right")):
-        polar = _eye_uv(neutral, centres[k])
-        ball = faces[owner == k + 1]
-        iris = np.hypot(*(polar[ball].mean(axis=1) - 0.5).T) < eye_texture_radius(np.array(LIMBUS))
-        parts += [make_part(f"{side}_sclera", ball[~iris], polar), make_part(f"{side}_iris", ball[iris], polar)]
     return tuple(parts)
 
 
@@ -91,12 +85,3 @@ def _cylinder_part(name: str, faces: np.ndarray, ray: np.ndarray) -> MeshPart:
     part = make_part(name, faces + count * beyond + 2 * count * inwards[:, None],
                      np.concatenate([outer, outer + (1, 0), inner, inner + (1, 0)]))
     return dataclasses.replace(part, vertex_map=part.vertex_map % np.int32(count))
-
-
-def _eye_uv(vertices: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """(N, 2) polar projection about the gaze, as the template's eyes have it."""
-    ray = vertices - centre
-    angle = np.arctan2(np.hypot(ray[:, 0], ray[:, 1]), ray[:, 2])
-    turn = np.arctan2(ray[:, 1], ray[:, 0])
-    radius = eye_texture_radius(angle)
-    return 0.5 + np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)

@@ -17,6 +17,7 @@ from synth.heads.canonical import canonical
 from synth.heads.head import HeadModel, Identity
 from synth.heads.makehuman.base import VERTICES, BaseMesh, read_base
 from synth.heads.makehuman.expression import NAMES, expression_basis
+from synth.heads.makehuman.hair import read_hairstyles
 from synth.heads.makehuman.identity import read_shapes, sample_shape, sample_traits
 from synth.heads.makehuman.lids import droop_row
 from synth.heads.makehuman.parts import landmarks, make_parts, mirror_of
@@ -27,7 +28,7 @@ LICENCE = "CC0-1.0 (MakeHuman)"
 _SHAPING = ("3dobjs/base.obj", "modifiers/modeling_modifiers.json", "rigs/default.mhskel", "rigs/default_weights.mhw",
             "poseunits/face-poseunits.bvh", "poseunits/face-poseunits.json", "targets/**/*.target")
 """Files that the assembled arrays follow from."""
-_WORN = tuple(f"{kind}/{files}" for kind in MAKERS for files in ("*/*.mhclo", "*/**/*.obj"))
+_WORN = tuple(f"{kind}/{files}" for kind in (*MAKERS, "hair") for files in ("*/*.mhclo", "*/**/*.obj"))
 """Files that dress people: bindings and their meshes, not the textures beside them."""
 _MAX_FILES = 20_000
 
@@ -58,13 +59,14 @@ def load_makehuman(path: Path | None = None) -> HeadModel:
         },
         draw=functools.partial(_draw, names=names, sliders=arrays["sliders"], wardrobe=tuple(wardrobe)),
         droop=functools.partial(_droop, arrays["droop"]), wardrobe=wardrobe,
+        hairstyles=read_hairstyles(folder, base),
     )
 
 
 def _draw(rng: np.random.Generator, names: tuple[str, ...], sliders: np.ndarray, wardrobe: tuple[str, ...]) -> Identity:
     traits = sample_traits(rng)
     shape = sample_shape(rng, traits, names, sliders)
-    return Identity(shape, choose_wardrobe(rng, wardrobe, traits.female, traits.years))
+    return Identity(shape, choose_wardrobe(rng, wardrobe, traits.female), 1 - traits.female, traits.years)
 
 
 def _droop(row: np.ndarray, shape: np.ndarray) -> float:

@@ -31,8 +31,6 @@ class Strips:
     """(S + 1,) int64."""
     along: np.ndarray
     """(K,) float64: each node's distance from its strip's root, metres."""
-    ends: np.ndarray
-    """(S, 2) bool: whether the root and the tip lie on the mesh's border, not where its quads turn another way."""
     outward: Callable[[np.ndarray], np.ndarray]
     """Points (L, 3) to roughly where outside is, (L, 3)."""
 
@@ -81,11 +79,6 @@ class Strips:
         normal = np.cross(right - left, on - before)
         inside = (normal * self.outward(0.5 * (left + right))).sum(axis=1, keepdims=True) < 0
         return _unit(np.where(inside, -normal, normal))
-
-    def breadth(self, strip: np.ndarray, distance: np.ndarray) -> np.ndarray:
-        """(L,) metres: how wide strips are at a distance from the root, at least 1 mm."""
-        left, right = (self.sample(strip, distance, np.full(len(strip), edge)) @ self.points for edge in (0.0, 1.0))
-        return np.maximum(np.linalg.norm(right - left, axis=1), 1e-3)
 
     def sample(self, strip: np.ndarray, distance: np.ndarray, across: np.ndarray) -> csr_matrix:
         """(L, M) rows that give points of strips: at a distance from the root, and from 0 (left) to 1 (right) across.
@@ -137,12 +130,7 @@ def find_strips(points: np.ndarray, quads: np.ndarray, guide: Callable[[np.ndarr
     # Way k leaves through edge (k + 1) % 4 and comes in through the opposite one.
     face = np.arange(len(quads))
     entry, leave = keys[face, (way + 3) % 4], keys[face, (way + 1) % 4]
-    chains = _chains(entry, leave)
-    edge, times = np.unique(keys, return_counts=True)
-    single = edge[times == 1]
-    first, last = np.array([(chain[0], chain[-1]) for chain in chains]).T
-    ends = np.stack([np.isin(entry[first], single), np.isin(leave[last], single)], axis=1)
-    return _nodes(points, quads, way, chains, ends, outward)
+    return _nodes(points, quads, way, _chains(entry, leave), outward)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -204,7 +192,7 @@ def _chains(entry: np.ndarray, leave: np.ndarray) -> list[list[int]]:
 
 
 def _nodes(points: np.ndarray, quads: np.ndarray, way: np.ndarray, chains: list[list[int]],
-           ends_free: np.ndarray, outward: Callable[[np.ndarray], np.ndarray]) -> Strips:
+           outward: Callable[[np.ndarray], np.ndarray]) -> Strips:
     left, right, along, start = [], [], [], [0]
     for chain in chains:
         ends = [tuple(quads[chain[0], [way[chain[0]], (way[chain[0]] + 3) % 4]])]
@@ -223,4 +211,4 @@ def _nodes(points: np.ndarray, quads: np.ndarray, way: np.ndarray, chains: list[
         along.append(np.concatenate([[0], np.cumsum(np.linalg.norm(step, axis=1) + 1e-6)]))
         start.append(start[-1] + len(a))
     return Strips(points, np.concatenate(left).astype(np.int64), np.concatenate(right).astype(np.int64),
-                  np.array(start), np.concatenate(along), ends_free, outward)
+                  np.array(start), np.concatenate(along), outward)

@@ -1,5 +1,4 @@
-"""What MakeHuman people wear: eyes, teeth, tongue, lashes, brows, hair and a garment, each made when it is first asked
-for."""
+"""What MakeHuman people wear: eyes, teeth, tongue and a garment, each made when first asked for."""
 
 from __future__ import annotations
 
@@ -16,9 +15,7 @@ from assets.makehuman.mhclo import MhClo, read_mhclo, says_cc0
 from synth.heads.head import Attachment
 from synth.heads.makehuman.base import BaseMesh
 from synth.heads.makehuman.binding import attach, bind, mesh_part, pieces, quads
-from synth.heads.makehuman.brows import make_brows, make_lashes
 from synth.heads.makehuman.eyes import make_eyes
-from synth.heads.makehuman.hair import make_hair
 from synth.heads.template.garment import TILE
 from synth.scene import MeshPart
 
@@ -26,18 +23,19 @@ BUST = (-0.42, 0.29)
 """Garments are kept above this height and within this distance of the middle, metres, head frame: beyond the skin."""
 _NECK = -0.10
 """Metres, head frame: garments of the bust hang below this height."""
-_NAME = re.compile(r"[\w-]{1,60}", re.ASCII)
+NAME = re.compile(r"[\w-]{1,60}", re.ASCII)
+"""Of items."""
 _EASE = 0.003
 """How far a garment is moved off the body, metres: it was fitted to other bodies than ours."""
 
 
 def read_wardrobe(folder: Path, base: BaseMesh) -> Wardrobe:
-    """Everything for a bust to wear in a MakeHuman data folder, by name, for example ``hair/short02``.
+    """Everything for a bust to wear in a MakeHuman data folder, by name, for example ``teeth/teeth_base``.
 
     What doesn't say that it is CC0 is left out, as are shoes, hats and whatever else is not worn about the bust.
     """
     files = {f"{kind}/{path.stem}": path for kind in MAKERS for path in sorted(folder.glob(f"{kind}/*/*.mhclo"))
-             if _NAME.fullmatch(path.stem) and says_cc0(path)}
+             if NAME.fullmatch(path.stem) and says_cc0(path)}
     clothes = {name: read_mhclo(path, len(base.vertices)) for name, path in files.items()
                if name.startswith("clothes/")}
     garments = {name: clo for name, clo in clothes.items() if is_garment(clo, base)}
@@ -58,7 +56,7 @@ def is_garment(clo: MhClo, base: BaseMesh) -> bool:
 
 
 class Wardrobe(Mapping):
-    """Attachments by name; a file is read, and its hair cut, at the first request."""
+    """Attachments by name; a file is read at the first request."""
 
     def __init__(self, base: BaseMesh, files: Mapping[str, Path], covered: np.ndarray) -> None:
         self.covered = covered
@@ -89,8 +87,20 @@ def _make_teeth(name: str, clo: MhClo, base: BaseMesh) -> Attachment:
     carry, offset = bind(clo, len(base.vertices))
     piece = pieces(clo.mesh)
     gums = piece == np.bincount(piece).argmax()
-    parts = (mesh_part("teeth", clo.mesh, ~gums, "enamel"), mesh_part("gums", clo.mesh, gums, "gums"))
-    return attach(f"teeth/{name}", parts, carry, offset, clo)
+    crowns = mesh_part("teeth", clo.mesh, ~gums, "enamel")
+    crowns = dataclasses.replace(crowns, uv=_crown_uv(carry @ base.vertices + offset, piece, clo)[crowns.vertex_map])
+    return attach(f"teeth/{name}", (crowns, mesh_part("gums", clo.mesh, gums, "gums")), carry, offset, clo)
+
+
+def _crown_uv(place: np.ndarray, piece: np.ndarray, clo: MhClo) -> np.ndarray:
+    """(M, 2) float32: u is a tooth's own column, v rises from its root to its edge; place (M, 3) metres, piece (F,)."""
+    tooth = np.zeros(len(place), int)
+    tooth[quads(clo.mesh)] = piece[:, None]
+    number, tooth = np.unique(tooth, return_inverse=True)
+    low, high = (np.array([end(place[tooth == k, 1]) for k in range(len(number))]) for end in (np.min, np.max))
+    share = (place[:, 1] - low[tooth]) / np.maximum(high - low, 1e-6)[tooth]
+    upper = low + high > np.median(low + high)
+    return np.stack([(tooth + 0.5) / len(number), np.where(upper[tooth], 1 - share, share)], axis=1).astype(np.float32)
 
 
 def _make_tongue(name: str, clo: MhClo, base: BaseMesh) -> Attachment:
@@ -129,44 +139,25 @@ def _normals(place: np.ndarray, clo: MhClo) -> np.ndarray:
 
 
 MAKERS: dict[str, Callable[[str, MhClo, BaseMesh], Attachment]] = {
-    "eyes": make_eyes, "teeth": _make_teeth, "tongue": _make_tongue, "eyelashes": make_lashes,
-    "eyebrows": make_brows, "hair": make_hair, "clothes": _make_garment,
+    "eyes": make_eyes, "teeth": _make_teeth, "tongue": _make_tongue, "clothes": _make_garment,
 }
 """Folder of a data folder to what turns its items into attachments."""
 
 
-LOOKS: dict[str, tuple[float, float]] = {
-    "hair/afro01": (0.7, 1.0), "hair/bob01": (0.0, 0.9), "hair/bob02": (0.0, 1.1), "hair/braid01": (0.0, 0.9),
-    "hair/long01": (0.12, 1.4), "hair/ponytail01": (0.06, 1.4), "hair/short01": (1.5, 0.25),
-    "hair/short02": (0.9, 0.25), "hair/short03": (0.8, 0.3), "hair/short04": (0.7, 0.1),
-}
-"""How common a style is among men and among women; others are half as common in both."""
+def choose_wardrobe(rng: np.random.Generator, names: Sequence[str], female: float) -> tuple[str, ...]:
+    """What one person wears: eyes, teeth, tongue, one garment.
 
-
-def choose_wardrobe(rng: np.random.Generator, names: Sequence[str], female: float, age: float) -> tuple[str, ...]:
-    """What one person wears: eyes, teeth, tongue, lashes, brows, mostly hair, one garment.
-
-    names: what there is; female: 0 (man) to 1 (woman); age in years. The same draws are made whatever there is.
+    names: what there is; female: 0 (man) to 1 (woman). The same draws are made whatever there is.
     """
     kinds = {kind: [name for name in names if name.startswith(f"{kind}/")] for kind in MAKERS}
-    chances = {"hair": [_style_chance(name, female) for name in kinds["hair"]],
-               "clothes": [_garment_chance(name, female) for name in kinds["clothes"]]}
+    chances = {"clothes": [_garment_chance(name, female) for name in kinds["clothes"]]}
     chosen = []
     for kind, found in kinds.items():
         draw = rng.random()
         if found:
             weight = np.cumsum(chances.get(kind, np.ones(len(found))))
             chosen.append(found[int(np.searchsorted(weight, draw * weight[-1], "right"))])
-    # A shaved or bald head: some men, ever more of them with age (Hamilton's scale IV and above; Rhodes et al. 1998).
-    bald = (1 - female) * np.clip(0.06 + 0.010 * (age - 30), 0.06, 0.45)
-    if rng.random() < bald:
-        chosen = [name for name in chosen if not name.startswith("hair/")]
     return tuple(chosen)
-
-
-def _style_chance(name: str, female: float) -> float:
-    man, woman = LOOKS.get(name, (0.5, 0.5))
-    return man + (woman - man) * female + 1e-3
 
 
 def _garment_chance(name: str, female: float) -> float:

@@ -14,7 +14,7 @@ from synth.heads.template.geometry import GROUPS, Geometry
 from synth.heads.template.mesh import RIM
 from synth.heads.template.sculpt import CHEILION, EYE_CENTRE, LID_OUTER, lip_coordinates, mouth_line, smoothstep
 
-STILL = ("left_eye", "right_eye", "teeth", "tongue", "hair", "ear")
+STILL = ("left_eye", "right_eye", "teeth", "tongue", "ear")
 """Groups that no muscle of the face moves: teeth and tongue follow the units of ``DEEP`` alone."""
 DEEP = ("AU19", "AU29")
 """Units of the midline that move the lower teeth and the tongue: each side's direction does half."""
@@ -33,18 +33,15 @@ def expression_basis(geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
     v = geometry.vertices
     fields = muscles.units(_face(geometry))
     still = np.isin(geometry.group, [GROUPS.index(name) for name in STILL])
-    scalp = np.isin(geometry.group, [GROUPS.index(name) for name in ("left_eye", "right_eye", "hair", "ear")])
+    scalp = np.isin(geometry.group, [GROUPS.index(name) for name in ("left_eye", "right_eye", "ear")])
     upper_teeth = (geometry.group == GROUPS.index("teeth")) & (geometry.jaw_share < 0.5)
     clear = np.ones(len(v))
     for sign in (1, -1):
         clear *= smoothstep(14.0, 25.0, np.linalg.norm(v - EYE_CENTRE * (sign, 1, 1), axis=1))
-    is_lash = geometry.lash_base >= 0
-    clear[is_lash] = clear[geometry.lash_base[is_lash]]
     basis = np.zeros((len(v), 3, len(EXPRESSIONS)))
     left = smoothstep(-9, 9, v[:, 0])
     for name in BASE_UNITS:
         field = fields[name]
-        field[is_lash] = field[geometry.lash_base[is_lash]]
         field[(scalp | upper_teeth) if name in DEEP else still] = 0
         if name in AROUND_EYES:
             field *= clear[:, None]
@@ -88,7 +85,7 @@ def _jaw(geometry: Geometry, s: np.ndarray, rise: np.ndarray) -> np.ndarray:
     share = np.where(rise - 24 * beyond > 0, mix, 1 - mix) * smoothstep(8, 48, z) * smoothstep(-142, -112, y)
     known = ~np.isnan(geometry.jaw_share)
     share[known] = geometry.jaw_share[known]
-    share[np.isin(geometry.group, [GROUPS.index(name) for name in ("lid_lining", "lashes")])] = 0
+    share[geometry.group == GROUPS.index("lid_lining")] = 0
     return share
 
 
@@ -124,12 +121,9 @@ def _lids(geometry: Geometry) -> dict[str, np.ndarray]:
     for row, follow in ((3, 0.9), (4, 0.35)):  # the conjunctiva lags behind the lid
         turn_up[rows[row]] *= follow
         turn_low[rows[row]] *= follow
-    base, is_lash = geometry.lash_base, geometry.lash_base >= 0
-    is_lash &= geometry.vertices[:, 0] > 0
-    turn_up[is_lash], turn_low[is_lash] = turn_up[base[is_lash]], turn_low[base[is_lash]]
     fields = {}
     for name, turn in (("upper_lid", turn_up), ("lower_lid", turn_low)):
-        full, halfway = _turned(v, turn, ~is_lash), _turned(v, 0.5 * turn, ~is_lash)
+        full, halfway = _turned(v, turn), _turned(v, 0.5 * turn)
         fields[name] = full
         fields[f"{name}_arc"] = 4 * (halfway - 0.5 * full)
     return fields
@@ -140,14 +134,14 @@ def _elevation(v: np.ndarray) -> np.ndarray:
     return np.arctan2(ray[:, 1], ray[:, 2])
 
 
-def _turned(v: np.ndarray, angle: np.ndarray, lid: np.ndarray) -> np.ndarray:
+def _turned(v: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Displacement (K, 3) of turning points up by ``angle`` about the x axis through the left eye's centre.
 
-    Skin from the fold above the lid (``lid``) unrolls onto the eyeball as it comes down.
+    Skin from the fold above the lid unrolls onto the eyeball as it comes down.
     """
     ray = v - EYE_CENTRE
     radius = np.linalg.norm(ray, axis=1)
-    unroll = 0.8 * smoothstep(0, np.radians(34), np.abs(angle)) * lid
+    unroll = 0.8 * smoothstep(0, np.radians(34), np.abs(angle))
     scale = 1 - unroll * np.clip(1 - (LID_OUTER + 0.1) / np.maximum(radius, 1e-9), 0, 1)
     c, s = np.cos(angle), np.sin(angle)
     y, z = c * ray[:, 1] + s * ray[:, 2], c * ray[:, 2] - s * ray[:, 1]

@@ -6,8 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from synth.heads.template import ears, eyes, garment, hair, mouth
+from synth.heads.template import ears, eyes, garment, mouth
 from synth.heads.template.mesh import Skin, build_skin
+from synth.heads.template.sculpt import EYE_CENTRE
 from synth.heads.template.surface import Surface, build_surface, to_disk
 
 
@@ -29,14 +30,11 @@ class Geometry:
     jaw_share: np.ndarray
     """(N,) float64: weight of the jaw where a part knows it, NaN where it follows from the position."""
     skin: Skin
-    lash_base: np.ndarray
-    """(N,) int32: the lid vertex that a lash's vertex grows from, -1 for all others."""
     lid_rows: np.ndarray
     """(K, RIM) int32: the left eye's rim, then the rings behind it."""
 
 
-GROUPS = ("skin", "lid_lining", "mouth_bag", "ear", "left_eye", "right_eye", "teeth", "tongue", "hair", "lashes",
-          "garment")
+GROUPS = ("skin", "lid_lining", "mouth_bag", "ear", "left_eye", "right_eye", "teeth", "tongue", "garment")
 """Anatomical groups, by the numbers in ``Geometry.group``."""
 FLIP = np.array([-1.0, 1.0, 1.0])
 
@@ -81,15 +79,12 @@ def build_geometry() -> Geometry:
     _add_mouth(builder, skin, points)
     _add_ears(builder)
     _add_eyes(builder)
-    _add_hair(builder, skin, points)
-    lash_base = _add_lashes(builder, skin, points)
     _add_garment(builder, surface)
-    lash_base = np.concatenate([lash_base, np.full(builder.count - len(lash_base), -1, np.int32)])
     return Geometry(
         np.concatenate(builder.vertices),
         {name: np.concatenate(faces).astype(np.int32) for name, faces in builder.parts.items()},
         np.concatenate(builder.uv), np.concatenate(builder.mirror).astype(np.int32), np.concatenate(builder.group),
-        np.concatenate(builder.jaw), skin, lash_base, lids,
+        np.concatenate(builder.jaw), skin, lids,
     )
 
 
@@ -153,30 +148,17 @@ def _add_ears(builder: _Builder) -> None:
 
 
 def _add_eyes(builder: _Builder) -> None:
-    vertices, faces, uv = eyes.eyeball()
-    base, n = builder.count, len(vertices)
-    builder.add("left_eye", "left_eye", vertices, base + faces, uv, base + n + np.arange(n))
-    builder.add("right_eye", "right_eye", vertices * FLIP, base + n + faces[:, ::-1], uv * (-1, 1) + (1, 0),
-                base + np.arange(n))
-
-
-def _add_hair(builder: _Builder, skin: Skin, points: np.ndarray) -> None:
-    vertices, faces, uv, mirror = hair.hair_cap(skin, points)
-    base = builder.count
-    builder.add("hair", "hair", vertices, base + faces, uv, base + mirror)
+    eye = eyes.eyeball()
+    vertices, n = eye.vertices + EYE_CENTRE, len(eye.vertices)
+    for side, flip, twin in (("left", False, n), ("right", True, -n)):
+        base = builder.count
+        faces = {name: base + (part[:, ::-1] if flip else part) for name, part in eye.faces.items()}
+        builder.add(f"{side}_sclera", f"{side}_eye", vertices * FLIP if flip else vertices, faces["sclera"],
+                    eye.uv * (-1, 1) + (1, 0) if flip else eye.uv, base + twin + np.arange(n))
+        builder.parts |= {f"{side}_{name}": [faces[name]] for name in ("iris", "cornea")}
 
 
 def _add_garment(builder: _Builder, surface: Surface) -> None:
     vertices, faces, uv, mirror = garment.garment(surface)
     base = builder.count
     builder.add("garment", "garment", np.round(vertices, 6), base + faces, uv, base + mirror)
-
-
-def _add_lashes(builder: _Builder, skin: Skin, points: np.ndarray) -> np.ndarray:
-    """Add both eyes' lashes; returns ``Geometry.lash_base``."""
-    vertices, faces, uv, root = eyes.lashes(points[skin.eye_rim])
-    base, n = builder.count, len(vertices)
-    builder.add("lashes", "lashes", vertices, base + faces, uv, base + n + np.arange(n))
-    builder.add("lashes", "lashes", vertices * FLIP, base + n + faces[:, ::-1], uv, base + np.arange(n))
-    rim = skin.eye_rim[root]
-    return np.concatenate([np.full(base, -1), rim, skin.mirror[rim]]).astype(np.int32)

@@ -1,4 +1,4 @@
-"""The template's identity space: directions that anthropometry scales, others that sculpt, hair styles. Millimetres.
+"""The template's identity space: directions that anthropometry scales, others that sculpt. Millimetres.
 
 The first directions are the measures of :mod:`synth.heads.template.anthropometry`: at 1 each changes its measure by one
 standard deviation and, to first order, no other one. So a person's coefficients are their measures in deviations. All
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads.template import hair as hair_cap
 from synth.heads.template import traits
 from synth.heads.template.anthropometry import MEASURES, measures, table, tape
 from synth.heads.template.geometry import FLIP, GROUPS, Geometry
@@ -26,13 +25,9 @@ TRAITS = (
 ASYMMETRIES = ("asymmetry_eye", "asymmetry_brow", "asymmetry_nose", "asymmetry_mouth", "asymmetry_jaw",
                "asymmetry_cheek", "asymmetry_ear", "asymmetry_skull")
 """Directions in which left and right differ: their mirror images are their negatives."""
-HAIR = ("hair_short", "hair_volume", "hair_fringe", "hair_sides", "hair_bob", "hairline")
-"""Hair styles."""
-SHAPES = ("population", *MEASURES, *TRAITS, *ASYMMETRIES, *HAIR)
+SHAPES = ("population", *MEASURES, *TRAITS, *ASYMMETRIES)
 """Names of the shape directions, in the file's order. ``population`` at 1 brings the sculpted head to the table's means
 and is 1 for everyone; a shape of zeros is the sculpted head."""
-FACE_SHAPES = SHAPES.index(HAIR[0])
-"""How many of them are the face's own; the rest are hair styles."""
 LID_DROOP = 0.09
 """Share of the upper lid's way to shut for one standard deviation of ``lid_droop``."""
 _TILT = np.radians(2.0)
@@ -47,17 +42,11 @@ def identity_basis(geometry: Geometry, lid_droop: np.ndarray) -> np.ndarray:
     fields["eye_size"] = _scale_eyes(v, 0.03, 20.0)
     fields["canthal_tilt"] = _tilt_eyes(geometry)
     fields["lid_droop"] = LID_DROOP * lid_droop
-    lash = geometry.lash_base >= 0
-    for name in set(fields) - {"lid_droop", "canthal_tilt", "eye_size"}:
-        fields[name][lash] = fields[name][geometry.lash_base[lash]]
     for name in (*MEASURES, *TRAITS):
         fields[name] = 0.5 * (fields[name] + fields[name][geometry.mirror] * FLIP)
     for name in ASYMMETRIES:
         fields[name] = 0.5 * (fields[name] - fields[name][geometry.mirror] * FLIP)
-    basis = _calibrated(geometry, fields)
-    styles = _hair(geometry)
-    hair = np.stack([0.5 * (styles[name] + styles[name][geometry.mirror] * FLIP) for name in HAIR], axis=2)
-    return np.concatenate([basis, hair], axis=2)
+    return _calibrated(geometry, fields)
 
 
 def spread() -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +55,7 @@ def spread() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _calibrated(geometry: Geometry, fields: dict[str, np.ndarray]) -> np.ndarray:
-    """(N, 3, FACE_SHAPES): directions of one measure each, and all others made neutral to measures.
+    """(N, 3, S): directions of one measure each, and all others made neutral to measures.
 
     With G = d measures / d raw fields, the raw fields times G^-1 diag(sd) change one measure by one sd. G is taken by
     central differences of +-1: the distances' curvature cancels.
@@ -121,37 +110,3 @@ def _keep_eyes(geometry: Geometry, field: np.ndarray) -> np.ndarray:
         hold[ball] = 1.0
         field += hold[:, None] * (mean - field)
     return field
-
-
-def _hair(geometry: Geometry) -> dict[str, np.ndarray]:
-    """Hair styles: displacement of the cap from beneath the skin, mm. ``hair_short`` at 1 is a close crop."""
-    hair = geometry.group == GROUPS.index("hair")
-    zero = {name: np.zeros_like(geometry.vertices) for name in HAIR}
-    v = geometry.vertices[hair]
-    over, grown, outward = hair_cap.cap_frame(v, geometry.vertices, geometry.skin)
-    x, y, z = v.T
-    top = smoothstep(25, 85, y)
-    fringe = smoothstep(28, 0, over) * smoothstep(30, 70, z) * smoothstep(-8, 0, over)
-    nape = smoothstep(20, -45, y) * smoothstep(10, -45, z)
-    sides = smoothstep(70, 20, y) * smoothstep(-60, 10, over + 40) * (1 - 0.85 * nape)
-    strands = hair_cap.clumps(v) * smoothstep(3, 14, over)
-    zero["hair_short"][hair] = outward * ((-hair_cap.HIDDEN + 3.0 + 0.5 * strands) * grown)[:, None]
-    zero["hair_volume"][hair] = (
-        outward * (smoothstep(0.5, 17, over) * (9 * top + 3.5) * (1 + 0.22 * strands))[:, None]
-        + np.stack([0 * x, 0 * y, -3.0 * top * grown], axis=1)
-    )
-    downhill = outward * outward[:, 1:2] - (0, 1, 0)  # along the skin: the forehead bulges
-    downhill /= np.maximum(np.linalg.norm(downhill, axis=1, keepdims=True), 0.2)
-    lift = 1.0 - 9.0 * smoothstep(5, -2, over)  # the cap's edge dips into the skin
-    zero["hair_fringe"][hair] = fringe[:, None] * (downhill * (24 + 4 * strands)[:, None] + outward * lift[:, None])
-    zero["hair_sides"][hair] = outward * (smoothstep(0.5, 15, over) * 9 * sides * (1 + 0.25 * strands))[:, None]
-    back = smoothstep(35, 5, z)
-    low = smoothstep(30, -10, over) * back
-    zero["hair_bob"][hair] = (
-        outward * (8 * low * smoothstep(-9, -2, over) * (1 - 0.5 * nape))[:, None]
-        + np.stack([-(0.06 + 0.12 * nape) * x, -62.0 + 0 * y, 2.0 + 6 * nape], axis=1)
-        * (low * (1 + 0.05 * strands))[:, None]
-    )
-    zero["hairline"][hair] = np.stack([0 * x, 7.0 + 0 * y, -3.5 + 0 * z], axis=1) * (
-        smoothstep(20, 0, over) * smoothstep(25, 70, z))[:, None]
-    return zero

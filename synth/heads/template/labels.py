@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.heads.template.eyes import LIMBUS, eye_texture_radius
 from synth.heads.template.geometry import Geometry
 from synth.heads.template.sculpt import lip_coordinates
 
@@ -28,10 +27,6 @@ def _split(geometry: Geometry, name: str, faces: np.ndarray) -> dict[str, np.nda
         s, t = lip_coordinates(corners)
         lips = (np.abs(t) < 1) & (s < 0.97) & (corners[:, 2] > 76)
         return {"skin": ~lips, "lips": lips}
-    if name in ("left_eye", "right_eye"):
-        iris = np.hypot(*(uv - 0.5).T) < eye_texture_radius(np.array(LIMBUS))
-        side = name.removesuffix("_eye")
-        return {f"{side}_sclera": ~iris, f"{side}_iris": iris}
     if name == "teeth":
         gums = ((uv[:, 1] % 0.5) - 0.01) / 0.48 < GUM_LINE
         return {"teeth": ~gums, "gums": gums}

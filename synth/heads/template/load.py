@@ -11,9 +11,10 @@ from assets.errors import AssetError
 from assets.files import cache_dir, digest_file, one_line
 from assets.pickles import load_model_arrays
 from synth.heads.flame.layout import LAYOUTS, check_arrays
-from synth.heads.head import HeadModel, Identity
+from synth.heads.head import HeadModel
 from synth.heads.template import sampling
 from synth.heads.template.expression import EXPRESSIONS
+from synth.heads.template.identity import SHAPES
 from synth.heads.template.model import (
     SHAPE_COLUMNS,
     arrays_digest,
@@ -24,10 +25,8 @@ from synth.heads.template.model import (
 )
 from synth.scene import MeshPart
 
-MATERIALS = {"lips": "skin", "sclera": "eye", "iris": "eye", "gums": "teeth"}
+MATERIALS = {"lips": "skin", "sclera": "eye", "gums": "teeth"}
 """Parts that share another one's material and its texture."""
-FINE = ("hair", "lashes")
-"""Parts that are fine as they are: subdivision leaves them."""
 ROLES = {"head": ((0, 1.0),), "neck": ((1, 1.0),), "jaw": ((2, 1.0),), "left_eye": ((3, 1.0),),
          "right_eye": ((4, 1.0),)}
 """Joints of FLAME's skeleton that a performance turns."""
@@ -54,7 +53,7 @@ def assemble(name: str, arrays: dict, digest: str) -> HeadModel:
     if columns < SHAPE_COLUMNS + len(EXPRESSIONS):
         raise AssetError(f"{name}: shapedirs has {columns} columns, expected at least "
                          f"{SHAPE_COLUMNS + len(EXPRESSIONS)}")
-    shapes = checked["shapedirs"][:, :, : sampling.SHAPE_COUNT]
+    shapes = checked["shapedirs"][:, :, : len(SHAPES)]
     expressions = checked["shapedirs"][:, :, SHAPE_COLUMNS : SHAPE_COLUMNS + len(EXPRESSIONS)]
     parts = _parts(name, arrays, checked["f"], len(checked["v_template"]))
     return HeadModel(
@@ -68,13 +67,14 @@ def assemble(name: str, arrays: dict, digest: str) -> HeadModel:
             "posedirs": np.ascontiguousarray(checked["posedirs"].reshape(-1, 36).T),
             "J_regressor": checked["J_regressor"], "weights": checked["weights"], "parents": checked["parents"],
         },
-        draw=lambda rng: Identity(sampling.sample_shape(rng, sampling.SHAPE_COUNT)), droop=sampling.lid_droop,
+        draw=sampling.sample_identity, droop=sampling.lid_droop,
     )
 
 
 def eyeballs(parts: tuple[MeshPart, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Vertices of the left and the right eyeball, from the parts that make them."""
-    sides = (np.concatenate([part.vertex_map for part in parts if part.name in (f"{side}_sclera", f"{side}_iris")])
+    names = ("sclera", "iris", "cornea")
+    sides = (np.concatenate([part.vertex_map for part in parts if part.name in [f"{side}_{name}" for name in names]])
              for side in ("left", "right"))
     left, right = (np.unique(side) for side in sides)
     return left, right
@@ -84,12 +84,12 @@ def _parts(name: str, arrays: dict, faces: np.ndarray, count: int) -> tuple[Mesh
     owner, names, uv = arrays["part_of_face"], [str(text) for text in arrays["part_names"]], arrays["uv"]
     if owner.shape != (len(faces),) or uv.shape != (count, 2) or owner.max() >= len(names):
         raise AssetError(f"{name}: part_of_face {owner.shape} or uv {uv.shape} do not fit the model's mesh")
-    return tuple(make_part(part, faces[owner == k], uv, part not in FINE) for k, part in enumerate(names))
+    return tuple(make_part(part, faces[owner == k], uv) for k, part in enumerate(names))
 
 
-def make_part(name: str, faces: np.ndarray, uv: np.ndarray, smooth: bool = True) -> MeshPart:
+def make_part(name: str, faces: np.ndarray, uv: np.ndarray) -> MeshPart:
     """A part from model faces (F, 3) and one UV (N, 2) for each model vertex."""
     vertex_map, local = np.unique(faces, return_inverse=True)
     label = name.removeprefix("left_").removeprefix("right_")
     return MeshPart(name, vertex_map.astype(np.int32), local.reshape(-1, 3).astype(np.int32),
-                    np.ascontiguousarray(uv[vertex_map], np.float32), MATERIALS.get(label, label), smooth)
+                    np.ascontiguousarray(uv[vertex_map], np.float32), MATERIALS.get(label, label))

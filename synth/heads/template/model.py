@@ -116,7 +116,7 @@ def _weights(geometry: Geometry) -> np.ndarray:
     jaw = _jaw_weight(v)
     known = ~np.isnan(geometry.jaw_share)
     jaw[known] = geometry.jaw_share[known]
-    jaw[np.isin(geometry.group, [GROUPS.index(name) for name in ("ear", "hair", "lid_lining", "lashes")])] = 0
+    jaw[np.isin(geometry.group, [GROUPS.index(name) for name in ("ear", "lid_lining")])] = 0
     # The two lips meet on the slit: each keeps its own side, and the corner goes half-way.
     upper, lower = geometry.skin.upper_lip, geometry.skin.lower_lip
     s = np.abs(v[upper, 0]) / CHEILION[0]

@@ -100,7 +100,7 @@ def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A tongue at rest on the floor of the mouth: vertices (V, 3) mm, faces, uv. Rings of ``TONGUE`` vertices."""
     u, v = np.meshgrid(np.linspace(0.02, 1, 18), np.arange(TONGUE) / TONGUE, indexing="ij")
     along, around = np.sqrt(u), 2 * np.pi * (v + 0.5 / TONGUE)
-    profile = np.clip(1 - (2 * along - 1.01) ** 4, 0.01, 1) ** 0.5
+    profile = np.clip(1 - (2 * along - 1) ** 4, 0.002, 1) ** 0.5
     groove = -1.6 * np.exp(-((np.cos(around) / 0.3) ** 2)) * (np.sin(around) > 0) * profile
     x = 18.5 * np.cos(around) * profile
     y = -77.5 + 6.5 * np.sin(around) * profile + groove + 5 * np.sin(np.pi * (1 - along)) ** 2
@@ -109,7 +109,9 @@ def tongue() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     index = np.arange(vertices.shape[0]).reshape(-1, TONGUE)
     a, b = index[:-1], np.roll(index[:-1], -1, axis=1)
     c, d = index[1:], np.roll(index[1:], -1, axis=1)
-    faces = np.concatenate([np.stack([a, b, c], axis=2).reshape(-1, 3), np.stack([b, d, c], axis=2).reshape(-1, 3)])
+    tip = index[-1]
+    faces = np.concatenate([np.stack([a, b, c], axis=2).reshape(-1, 3), np.stack([b, d, c], axis=2).reshape(-1, 3),
+                            np.stack([np.full(TONGUE - 2, tip[0]), tip[1:-1], tip[2:]], axis=1)])
     uv = np.stack([0.5 + 0.5 * np.cos(around), u], axis=2).reshape(-1, 2)
     return vertices, faces.astype(np.int32), uv
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from synth.heads.head import Identity
 from synth.heads.template.anthropometry import MEASURES, table
-from synth.heads.template.identity import FACE_SHAPES, HAIR, LID_DROOP, SHAPES, TRAITS, spread
+from synth.heads.template.identity import LID_DROOP, SHAPES, TRAITS, spread
 
-SHAPE_COUNT = len(SHAPES)
-"""Coefficients of an identity."""
 LIMIT = 2.0
 """Deviations at which a coefficient is cut: of people with some seventy of them, most would be odd in one beyond it."""
 _SIZE = {
@@ -77,22 +76,22 @@ _MOST = {"nose_protrusion": 1.2, "nose_hump": 1.4, "nose_bridge": 1.6, "nose_tip
 """Forms whose upper tail does."""
 _MEAN = {"lid_droop": -0.4}
 """What the average person differs by: the sculpted fissure is 10.4 mm high, adults' 10.8 mm (Farkas 1994)."""
+_AGES = (-1.3, 2.6)
+"""Deviations of the cause age at 18 and at 85 years."""
 _BLEND = 0.35
 """Concentration of the ancestry mixture: most people near one corner, some between."""
 
 
-def sample_shape(rng: np.random.Generator, count: int, male: bool | None = None) -> np.ndarray:
-    """(S,) float32 coefficients of a plausible adult; ``male`` picks the sex, None leaves it to chance."""
-    if count != SHAPE_COUNT:
-        raise ValueError(f"shape directions: {count}, the template has {SHAPE_COUNT}")
+def sample_identity(rng: np.random.Generator, male: bool | None = None) -> Identity:
+    """A plausible adult; ``male`` picks the sex, None leaves it to chance."""
     drawn = bool(rng.random() < 0.5)
     male = drawn if male is None else male
-    own = _own(rng, 1.0 if male else -1.0)
+    own, age = _own(rng, 1.0 if male else -1.0)
     mean, sd = spread()
     sex_mean, sex_sd = table(male).T
     measured = (sex_mean - mean + sex_sd * own[: len(MEASURES)]) / sd
-    shape = np.concatenate([[1.0], measured, own[len(MEASURES):], _hair(rng, male)])
-    return shape.astype(np.float32)
+    shape = np.concatenate([[1.0], measured, own[len(MEASURES):]])
+    return Identity(shape.astype(np.float32), male=float(male), age=float(np.interp(age, _AGES, (18.0, 85.0))))
 
 
 def lid_droop(shape: np.ndarray) -> float:
@@ -100,13 +99,13 @@ def lid_droop(shape: np.ndarray) -> float:
     return LID_DROOP * float(shape[SHAPES.index("lid_droop")])
 
 
-def _own(rng: np.random.Generator, sex: float) -> np.ndarray:
-    """(FACE_SHAPES - 1,) deviations from the sex's mean measures, traits and asymmetries."""
+def _own(rng: np.random.Generator, sex: float) -> tuple[np.ndarray, float]:
+    """(S - 1,) deviations from the sex's mean measures, traits and asymmetries, and the cause age."""
     size, length, weight, nose = np.clip(rng.normal(size=4), -2.3, 2.3)
-    age = np.clip((rng.gamma(2.0, 1.0) - 2.0) / np.sqrt(2.0), -1.3, 2.6)
+    age = np.clip((rng.gamma(2.0, 1.0) - 2.0) / np.sqrt(2.0), *_AGES)
     mixture = rng.dirichlet(np.full(4, _BLEND)) - 0.25
-    chance = rng.normal(size=FACE_SHAPES - 1)
-    out = np.zeros(FACE_SHAPES - 1)
+    chance = rng.normal(size=len(SHAPES) - 1)
+    out = np.zeros(len(SHAPES) - 1)
     for k, name in enumerate((*MEASURES, *TRAITS)):
         loads = np.array([cause.get(name, 0.0) for cause in (_SIZE, _LENGTH, _WEIGHT, _AGE, _NOSE)])
         offsets = np.array(_ANCESTRY.get(name, (0, 0, 0, 0)))
@@ -115,30 +114,12 @@ def _own(rng: np.random.Generator, sex: float) -> np.ndarray:
         out[k] = loads @ (size, length, weight, age, nose) + male * sex + offsets @ mixture
         out[k] += np.sqrt(max(1 - explained, 0.1)) * chance[k] + _MEAN.get(name, 0.0)
     out[len(MEASURES) + len(TRAITS):] = chance[len(MEASURES) + len(TRAITS):]
-    least = np.array([_LEAST.get(name, -LIMIT) for name in SHAPES[1:FACE_SHAPES]])
-    most = np.array([_MOST.get(name, LIMIT) for name in SHAPES[1:FACE_SHAPES]])
-    return np.clip(out, least, most)
+    least = np.array([_LEAST.get(name, -LIMIT) for name in SHAPES[1:]])
+    most = np.array([_MOST.get(name, LIMIT) for name in SHAPES[1:]])
+    return np.clip(out, least, most), float(age)
 
 
 def _mixture_variance(offsets: np.ndarray) -> float:
     """Variance of ``offsets @ w`` for w from the symmetric Dirichlet distribution of concentration ``_BLEND``."""
     count = len(offsets)
     return float(((offsets - offsets.mean()) ** 2).mean() / (count * _BLEND + 1))
-
-
-def _hair(rng: np.random.Generator, male: bool) -> np.ndarray:
-    """Coefficients of the hair directions: bald, cropped, short or covering the ears."""
-    hair = dict.fromkeys(HAIR, 0.0)
-    odds = [0.12, 0.3, 0.4, 0.18] if male else [0.03, 0.1, 0.32, 0.55]
-    style = rng.choice(["bald", "crop", "short", "bob"], p=odds)
-    if style != "bald":
-        hair["hair_short"] = 1.0
-        hair["hairline"] = np.clip(0.6 * rng.normal(), -1.2, 1.2)
-    if style in ("short", "bob"):
-        hair["hair_volume"] = rng.uniform(0.4, 1.5)
-        hair["hair_fringe"] = rng.choice([0.0, rng.uniform(0.5, 1.0)])
-        hair["hair_sides"] = rng.uniform(0.1, 0.6)
-    if style == "bob":
-        hair["hair_bob"] = rng.uniform(0.7, 1.5)
-        hair["hair_sides"] = rng.uniform(0.4, 0.9)
-    return np.array(list(hair.values()))

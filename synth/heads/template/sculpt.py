@@ -11,8 +11,8 @@ EYE_CENTRE = np.array([31.5, 0.0, 76.0])
 """Centre of the left eyeball, mm (interpupillary distance 63 mm)."""
 EYE_RADIUS = 12.0
 """Radius of the sclera, mm."""
-LID_INNER, LID_OUTER = 12.95, 14.3
-"""Radii of the lids' inner and outer faces about the eye's centre, mm: clear of the cornea's apex at 12.8."""
+LID_OUTER = 14.3
+"""Radius of the lids' outer face about the eye's centre, mm: clear of the cornea's apex at 12.94."""
 LID_CREASE = [(18.5, 2.4), (21, 4.9), (26, 7.2), (33, 8.0), (40, 6.8), (47, 2.8)]
 """The upper lid's crease in the front view, mm."""
 CHEILION = np.array([26.0, -67.2])

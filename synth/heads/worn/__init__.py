@@ -1,0 +1,1 @@
+"""What is worn on a head of any family: glasses, caps, scarves."""
