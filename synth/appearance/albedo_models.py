@@ -17,7 +17,6 @@ from assets.errors import AssetError
 from assets.files import one_line
 from assets.npz_members import npz_shapes, read_npz_member
 from synth.heads.head import HeadModel
-from synth.scene import Material
 
 COMPONENTS = 50
 """Components that are read; what follows is noise and would cost a gigabyte."""
@@ -85,23 +84,24 @@ def read_albedo_model(path: str | Path) -> AlbedoModel:
     return AlbedoModel(kind, np.ascontiguousarray(mean), np.ascontiguousarray(basis), kind == "albedomm")
 
 
-def wear_albedo(skin: Material, head: HeadModel, rng: np.random.Generator) -> Material:
-    """``skin`` with the albedo of a random person of the model beside the head's file; as it is where there is none.
+def wear_albedo(painted: np.ndarray, head: HeadModel, rng: np.random.Generator) -> np.ndarray:
+    """(H, H, 3) float32 albedo: the ``painted`` one, its face that of a random person of the model beside the head's
+    file; as it is where there is none.
 
-    Where the model has nothing (neck, back of the head) the painted albedo stays, in the model's complexion.
+    The model brings how colour varies over the face; how dark the skin is stays as it was painted, and where the model
+    has nothing (neck, back of the head) all of it.
     """
     file = getattr(head, "albedo", None)
     if file is None:
-        return skin
+        return painted
     model = _cached(file)
-    size = skin.albedo.shape[0]
+    size = len(painted)
     colour, known = _resized(model.sample(rng), size), _resized(_covered(model), size)
     inside = known[..., 0] > 0.9
     if not inside.any():
-        return skin
-    tone = colour[inside].mean(axis=0) / skin.albedo[inside].mean(axis=0)
-    albedo = skin.albedo * tone + known * (colour - skin.albedo * tone)
-    return dataclasses.replace(skin, albedo=np.clip(albedo, 0.01, 0.9).astype(np.float32))
+        return painted
+    colour *= painted[inside].mean(axis=0) / colour[inside].mean(axis=0)
+    return np.clip(painted + known * (colour - painted), 0.01, 0.9).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=1)

@@ -13,9 +13,9 @@ WALES = 12
 """Columns of stitches across the texture's square, which is 12 mm wide (see ``synth.heads.template.garment``)."""
 
 
-def paint_cloth(rng: np.random.Generator, size: int = 192) -> Material:
+def paint_cloth(rng: np.random.Generator, dye: int, size: int = 192) -> Material:
     """A shirt's material. Its texture, ``size`` texels a side, repeats."""
-    colour = np.array(DYES[int(rng.integers(len(DYES)))]) * rng.uniform(0.75, 1.2)
+    colour = np.array(DYES[dye % len(DYES)]) * rng.uniform(0.75, 1.2)
     at = 2 * np.pi * WALES * (np.arange(size) + 0.5) / size
     u, v = np.meshgrid(at, at)
     slant = np.abs(np.mod(u / (2 * np.pi), 1) - 0.5) * 2  # each wale is a row of Vs

@@ -1,227 +1,180 @@
-"""Painting skin: tone, flush, lips, lids, brows, stubble, freckles; gloss and pores. Positions in canonical mm."""
+"""Painting skin: maps of melanin and blood by region, mark and mottle, turned into colour once.
+
+Beside the two pigments there is only what lies deeper (venous blood, roots of hair), which takes more red than blue
+because red light is what comes back from there, and hair on the skin where strands aren't grown.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 
 import numpy as np
-from PIL import Image, ImageDraw
-from scipy.ndimage import gaussian_filter, map_coordinates
 
-from synth.appearance import texels
+from synth.appearance import follicles, regions, spots, texels
+from synth.appearance.albedo_models import wear_albedo
+from synth.appearance.description import Appearance, HairLook, SkinLook
+from synth.appearance.pigments import diffuse_mfp, skin_albedo
 from synth.heads.head import HeadModel
-from synth.heads.template.hair import hairline
-from synth.heads.template.mesh import eye_angles, eye_view
-from synth.heads.template.sculpt import (
-    EYE_CENTRE,
-    LID_CREASE,
-    LID_OUTER,
-    lip_coordinates,
-    polyline,
-    smoothstep,
-    stroke,
-)
-from synth.scene import Material
+from synth.heads.template.sculpt import smoothstep
+from synth.seeds import derive_seed
 
 
-@dataclasses.dataclass(frozen=True)
-class Complexion:
-    """What colours one face."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pigments:
+    """What colours a person's skin: maps (H, W) float32, row 0 at v = 1."""
 
-    tone: np.ndarray
-    """(3,) float32 reflectance of the skin."""
-    hair: np.ndarray
-    """(3,) float32 colour of hair and brows."""
-    flush: float
-    """Strength of the red of cheeks, nose and ears, 0 to 1.5."""
-    shadows: float
-    """Strength of the dark under the eyes, 0 to 1.5."""
-    beard: float
-    """Strength of the shaved beard's shadow, 0 to 1."""
-    freckles: float
-    """Amount of freckles, 0 to 1."""
-    lips: float
-    """How much redder and darker lips are than the skin, 0.5 to 1.4."""
-    brow_thickness: float
-    """Of the brows, 1 is average."""
-    brow_density: float
-    """Hairs in a brow, 1 is average."""
-    oil: float
-    """Gloss of the T-zone, 0 to 1."""
-    scalp: float
-    """How dark the roots make the scalp, 0 (bald) to 1."""
+    melanin: np.ndarray
+    """Volume fraction of melanosomes in the epidermis."""
+    haemoglobin: np.ndarray
+    """Volume fraction of blood in the dermis."""
+    veins: np.ndarray
+    """Share, 0 to 1, of the light from ``VEIN_DEPTH`` and below that is absorbed there by venous blood."""
+    roots: np.ndarray
+    """The same of hair's roots, ``ROOT_DEPTH`` below the surface."""
 
 
-def sample_complexion(rng: np.random.Generator, tone: np.ndarray, hair: np.ndarray) -> Complexion:
-    """A complexion around a skin tone and a hair colour."""
-    return Complexion(
-        np.float32(tone), np.float32(hair), flush=rng.uniform(0.4, 1.2), shadows=rng.uniform(0.4, 1.2),
-        beard=float(rng.choice([0.0, rng.uniform(0.25, 1.0)], p=[0.6, 0.4])),
-        freckles=float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.8, 0.2])), lips=rng.uniform(0.6, 1.3),
-        brow_thickness=rng.uniform(0.85, 1.5), brow_density=rng.uniform(0.7, 1.3), oil=rng.uniform(0.2, 1.0),
-        scalp=rng.uniform(0.35, 0.8),
-    )
+VEIN_DEPTH, ROOT_DEPTH = 0.0005, 0.00006
+"""Metres under the surface."""
 
 
-def paint_skin(rng: np.random.Generator, head: HeadModel, look: Complexion, size: int) -> Material:
-    """The skin's material: albedo, roughness and normal maps of ``size`` texels a side."""
-    # Each coordinate contiguous: twice as fast.
-    point = np.asfortranarray(texels.positions(head, "skin", size).reshape(-1, 3))
-    fade = smoothstep(-150, -112, point[:, 1])  # the texture is stretched below the chin: no grain there
-    scales = (size / 14, size / 60, size / 200, size / 800)
-    noises = [texels.noise(rng, size, scale).ravel() * fade for scale in scales]
-    lips, brow = _lip_mask(point), _brows(rng, point, look)
-    albedo = look.tone * (1 + 0.035 * noises[0] + 0.02 * noises[1])[:, None]
-    albedo = _flush(albedo, point, look, noises)
-    albedo = _eyes(albedo, point, look)
-    albedo = _freckles(rng, albedo, point, look, size)
-    albedo = _beard(albedo, point, look, lips, noises)
-    albedo = _lips(albedo, look, lips, noises)
-    albedo = _roots(albedo, point, look, noises)
-    albedo += 0.92 * brow[:, None] * (look.hair * 0.8 - albedo)
-    albedo *= 1 - _cavities(point)[:, None] * np.float32([0.72, 0.85, 0.85])
+def paint_skin(head: HeadModel, appearance: Appearance, size: int, painted_hair: bool = False) -> np.ndarray:
+    """(size, size, 3) float32 linear Rec.709 albedo of a person's skin, in [0.01, 0.9]; row 0 is v = 1.
 
-    zone = _near(point, (0, 40, 96), (26, 30, 30)) + _near(point, (0, -25, 112), (13, 26, 18))
-    zone = np.clip(zone + 0.6 * _near(point, (0, -98, 97), (14, 10, 14)), 0, 1)
-    roughness = 0.57 - 0.13 * look.oil * zone - 0.14 * lips + 0.08 * brow + 0.03 * noises[2] + 0.025 * noises[1]
-    pores = (texels.noise(rng, size, size / 700) - texels.noise(rng, size, size / 300)).ravel() * fade
-    wrinkles = np.sin(5.5 * point[:, 0] + 1.2 * noises[1]) * lips  # lips are creased from top to bottom
-    height = (0.032 * pores * (1 - 0.6 * lips) + 0.05 * wrinkles).reshape(size, size)
-    return Material(
-        albedo=np.clip(albedo, 0.01, 0.9).reshape(size, size, 3),
-        roughness=np.clip(roughness, 0.25, 0.8).reshape(size, size),
-        specular=0.35, normal_map=texels.normals_from_height(height, 1.6),
-    )
+    painted_hair: whether brows, lashes' roots and scalp hair are painted, for heads without strands.
+    """
+    skin = skin_pigments(head, appearance, size)
+    albedo = skin_albedo(skin.melanin, skin.haemoglobin)
+    travel = diffuse_mfp(appearance.skin.melanin, appearance.skin.haemoglobin)
+    for share, depth in ((skin.veins, VEIN_DEPTH), (skin.roots, ROOT_DEPTH)):
+        albedo *= 1 - share[..., None] * np.exp(-2 * depth / travel).astype(np.float32)
+    albedo = wear_albedo(albedo, head, _stream(appearance.skin.seed, "worn"))
+    if painted_hair:
+        albedo = _hair(head, appearance, albedo)
+    return np.clip(albedo, 0.01, 0.9)
 
 
-def _lips(albedo: np.ndarray, look: Complexion, lips: np.ndarray, noises: list[np.ndarray]) -> np.ndarray:
-    """The red of the lips, which dark skin shows less."""
-    darkness = np.clip(1 - look.tone.mean() / 0.35, 0, 1)
-    colour = look.tone * (1 - look.lips * (np.float32([0.20, 0.52, 0.44]) * (1 - 0.45 * darkness)))
-    return albedo + (lips * 0.86)[:, None] * (colour * (1 + 0.06 * noises[1])[:, None] - albedo)
+def skin_pigments(head: HeadModel, appearance: Appearance, size: int) -> Pigments:
+    """The maps, ``size`` texels a side, behind :func:`paint_skin`."""
+    look, hair = appearance.skin, appearance.hair
+    image = texels.positions(head, "skin", size)
+    point = np.ascontiguousarray(image.reshape(-1, 3))
+    front = np.flatnonzero((point[:, 2] > 20) & (point[:, 1] > -150))
+    face = point[front]
+    footprint = texels.metric(head, "skin", size).footprint.ravel()
+    melanin, blood = _mottle(_stream(look.seed, "mottle"), point, footprint, look)
+    dark = float(smoothstep(0.04, 0.22, np.float64(look.melanin)))
+    melanin[front] += regions.face_melanin(face, look.shadows, dark)
+    blood[front] += regions.face_blood(face, look.redness) + 0.30 * look.shadows * regions.eye_veins(face)
+    _body(point, look, melanin, blood)
+    pores = spots.pores(_stream(look.seed, "pores"), face)
+    pores *= 0.25 * look.pores * smoothstep(0.75, 0.35, footprint[front])
+    melanin[front] += pores * (1 - 0.4 * dark)
+    blood[front] += pores
+    marks = spots.Spots(head, size)
+    redder, browner = spots.inflamed(_stream(look.seed, "blemishes"), look, marks)
+    melanin += browner * (0.4 + 0.8 * dark)
+    blood += redder
+    blood[front] += 1.2 * look.veins * spots.spider_veins(_stream(look.seed, "spider veins"), face)
+    _eyelids(front, face, melanin, blood)
+    red = _lips(_stream(look.seed, "lips"), look, dark, front, face, melanin, blood)
+    melanin = look.melanin * np.exp(melanin)
+    added = spots.added_melanin(_stream(look.seed, "spots"), look, marks)
+    added[front] *= 1 - 0.8 * red
+    melanin += added
+    maps = melanin, look.haemoglobin * np.exp(blood), _veins(look, dark, point, front), _roots(hair, point, front, red)
+    return Pigments(*(values.reshape(image.shape[:2]).astype(np.float32) for values in maps))
 
 
-def _near(point: np.ndarray, centre: tuple[float, float, float], size) -> np.ndarray:
-    """Gaussian weight (K,) about a point given on the left side, mirrored."""
-    width = np.broadcast_to(np.float32(size), 3)
-    total = np.square((np.abs(point[:, 0]) - np.float32(centre[0])) / width[0])
-    for axis in (1, 2):
-        total += np.square((point[:, axis] - np.float32(centre[axis])) / width[axis])
-    return np.exp(-total)
+def _stream(seed: int, part: str) -> np.random.Generator:
+    """A generator for one part of the picture, so that a change to one never moves another."""
+    return np.random.Generator(np.random.PCG64(derive_seed(seed, part)))
 
 
-def _lip_mask(point: np.ndarray) -> np.ndarray:
-    """1 on the lips' red, soft at its border."""
-    s, t = lip_coordinates(point)
-    front = smoothstep(74, 80, point[:, 2]) * smoothstep(0, 6, 36 - np.abs(point[:, 0]))
-    return smoothstep(1.16, 0.86, np.abs(t)) * smoothstep(1.04, 0.9, s) * front
+def _mottle(rng: np.random.Generator, point: np.ndarray, footprint: np.ndarray,
+            look: SkinLook) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) logarithms of melanin and blood: uneven at every scale, most of all blood, which comes in patches.
+
+    Nothing finer than the texels, ``footprint`` (K,) mm, and nothing below the collar. The same share of melanin
+    shows the more, the more there is.
+    """
+    melanin, blood = np.zeros((2, len(point)), np.float32)
+    bare = np.flatnonzero(point[:, 1] > -240)
+    place, texel = point[bare], footprint[bare]
+    for wavelength, brown, red in ((50.0, 0.08, 0.10), (17.0, 0.07, 0.11), (5.5, 0.08, 0.15), (1.8, 0.09, 0.16)):
+        fine = smoothstep(0.55, 0.25, texel / wavelength)
+        first = fine * texels.solid_noise(rng, place, wavelength)
+        melanin[bare] += brown * first
+        blood[bare] += red * (0.8 * fine * texels.solid_noise(rng, place, 0.8 * wavelength) - 0.3 * first)
+    amount = 0.35 + 1.1 * look.mottling
+    return melanin * amount * min(1.5, (0.03 / look.melanin) ** 0.45), blood * amount
 
 
-def _flush(albedo: np.ndarray, point: np.ndarray, look: Complexion, noises: list[np.ndarray]) -> np.ndarray:
-    """Blood near the surface: cheeks, nose, ears, chin, lids."""
-    red = 0.9 * _near(point, (36, -30, 82), (17, 17, 26)) + 0.8 * _near(point, (0, -35, 114), (15, 13, 18))
-    red += 0.75 * smoothstep(67, 76, np.abs(point[:, 0])) * _near(point, (77, -6, -12), (26, 40, 30))
-    red += 0.4 * _near(point, (0, -98, 96), (16, 12, 18)) + 0.3 * _near(point, (30, 5, 88), (18, 9, 16))
-    red = np.clip(red * look.flush * (1 + 0.25 * noises[1]), 0, 1.4)
-    pale = _near(point, (0, 45, 96), (40, 30, 40))
-    tint = (1 - red[:, None] * np.float32([0.0, 0.15, 0.12])) * (1 + 0.03 * pale[:, None] * np.float32([0.4, 1, 0.6]))
-    return albedo * tint
+def _body(point: np.ndarray, look: SkinLook, melanin: np.ndarray, blood: np.ndarray) -> None:
+    """Ears, and the neck: less sun and blood under the chin, more of both where a collar opens."""
+    sides = np.flatnonzero(np.abs(point[:, 0]) > 58)
+    blood[sides] += regions.ear_blood(point[sides], look.redness)
+    below = smoothstep(-108, -135, point[:, 1])
+    chest = smoothstep(-180, -225, point[:, 1]) * smoothstep(0, 30, point[:, 2])
+    melanin += 0.05 * below
+    melanin -= 0.12 * regions.near(point, (0, -122, 62), (34, 16, 36))
+    blood += (-0.14 + 0.1 * look.redness) * below + 0.22 * look.redness * chest
 
 
-def _eyes(albedo: np.ndarray, point: np.ndarray, look: Complexion) -> np.ndarray:
-    """Dark under the eyes, lids, the lash line and the wet pink of their margins."""
-    under = _near(point, (25, -10, 84), (12, 5, 14)) + 0.7 * _near(point, (17, 2, 85), (5, 9, 10))
-    upper = _near(point, (32, 7, 86), (15, 5.5, 14))
-    shade = np.clip(look.shadows * (0.75 * under + 0.55 * upper), 0, 1.3)[:, None]
-    albedo = albedo * (1 - shade * np.float32([0.17, 0.24, 0.20]))
-    x, front = np.abs(point[:, 0]), point[:, 2] > EYE_CENTRE[2] - 1
-    crease = stroke(point, LID_CREASE, 0.75, 0.3).astype(np.float32) * front
-    albedo = albedo * (1 - crease[:, None] * np.float32([0.22, 0.30, 0.28]))
-    near = np.flatnonzero(front & (np.hypot(x - EYE_CENTRE[0], point[:, 1]) < 18))
-    margin = np.zeros(len(point), np.float32)
-    rim = np.concatenate([eye_angles(), eye_angles()[:1]])
-    seen = eye_view(_left(point[near]))
-    margin[near] = polyline(LID_OUTER * seen, LID_OUTER * rim, 0.55, 0.0)
-    corner = _near(point, (18.6, -1.2, 82.5), (2.6, 2.2, 5))
-    pink = np.clip(margin + 0.8 * corner, 0, 1)[:, None]
-    return albedo + 0.45 * pink * (look.tone ** 0.8 * np.float32([0.85, 0.42, 0.36]) - albedo)
+def _eyelids(front: np.ndarray, face: np.ndarray, melanin: np.ndarray, blood: np.ndarray) -> None:
+    """Creases, and the wet pink of the lids' edges, which have hardly any epidermis. Inside of nostrils: the same."""
+    crease = regions.lid_crease(face)
+    margin, _ = regions.lid_margins(face)
+    inside = regions.nostrils(face)
+    melanin[front] += 0.12 * crease - 0.45 * margin
+    blood[front] += 0.30 * crease + 1.0 * margin + 1.1 * inside
 
 
-def _left(point: np.ndarray) -> np.ndarray:
-    """Points (K, 3) with those of the right side mirrored to the left."""
-    return np.stack([np.abs(point[:, 0]), point[:, 1], point[:, 2]], axis=1)
+def _lips(rng: np.random.Generator, look: SkinLook, dark: float, front: np.ndarray, face: np.ndarray,
+          melanin: np.ndarray, blood: np.ndarray) -> np.ndarray:
+    """(F,) 1 on the red of the lips: thin epidermis over much blood, creased from top to bottom, within a pale rim.
+
+    Dark people's lips hold melanin, most of it at the border and on the upper lip, least where they meet.
+    """
+    red, rim, t = regions.lips(face + 0.2 * texels.solid_noise(rng, face, 6.0)[:, None] * np.float32([0, 1, 0]))
+    inner = smoothstep(0.75, 0.05, np.abs(t))
+    creases = texels.solid_noise(rng, face * np.float32([1.0, 0.16, 0.16]), 1.9)
+    uneven = texels.solid_noise(rng, face, 6.0)
+    own = 0.75 * np.log(0.018 / look.haemoglobin)  # lips differ less than the skin around them
+    more_blood = own + 1.4 * look.lips + 0.30 * inner + 0.10 * creases + 0.10 * uneven
+    lower = smoothstep(0.15, -0.15, t)
+    more_melanin = -(0.15 + 0.20 * dark) * inner - 0.15 * lower * dark + 0.20 * (1 - inner) * dark
+    more_melanin += 0.06 * creases + 0.06 * uneven
+    blood[front] += red * (more_blood - 0.6 * blood[front]) - 0.15 * rim * (1 - red)
+    melanin[front] += red * (more_melanin - 0.6 * melanin[front]) + (0.16 * dark - 0.06 * (1 - dark)) * rim * (1 - red)
+    return red
 
 
-def _freckles(
-    rng: np.random.Generator, albedo: np.ndarray, point: np.ndarray, look: Complexion, size: int
-) -> np.ndarray:
-    if look.freckles == 0:
-        return albedo
-    spots = texels.noise(rng, size, size / 420).ravel()
-    where = _near(point, (22, -22, 90), (26, 17, 40)) + 0.4 * _near(point, (10, 35, 96), (40, 26, 40))
-    mask = look.freckles * np.clip(where, 0, 1) * smoothstep(1.5, 2.2, spots)
-    return albedo * (1 - mask[:, None] * np.float32([0.32, 0.48, 0.56]))
+def _veins(look: SkinLook, dark: float, point: np.ndarray, front: np.ndarray) -> np.ndarray:
+    """(K,) blood in deep veins, and in the thin skin under the eyes; melanin hides it."""
+    veins = 0.5 * look.veins * spots.deep_veins(_stream(look.seed, "veins"), point)
+    veins[front] += 0.20 * look.shadows * regions.eye_veins(point[front])
+    return (1 - 0.8 * dark) * np.minimum(veins, 0.8)
 
 
-def _beard(
-    albedo: np.ndarray, point: np.ndarray, look: Complexion, lips: np.ndarray, noises: list[np.ndarray]
-) -> np.ndarray:
-    """The shadow that a shaved beard leaves."""
-    x, y, z = np.abs(point[:, 0]), point[:, 1], point[:, 2]
-    edge = np.interp(x, [0, 9, 20, 30, 38, 50, 60], [-49, -48, -53, -66, -66, -48, -20]).astype(np.float32)
-    edge += 0.8 * noises[1]
-    mask = smoothstep(4, -9, y - edge) * smoothstep(-142, -116, y) * smoothstep(-8, 14, z) * (1 - lips)
-    mask *= 1 - 0.5 * _near(point, (12, -84, 92), (9, 5, 12))
-    stubble = np.clip(0.8 + 0.3 * noises[3], 0, 1.4)
-    shadow = look.hair * 0.6 + 0.25 * look.tone * np.float32([0.8, 0.95, 1.05])
-    return albedo + (0.36 * look.beard * mask * stubble)[:, None] * (shadow - albedo)
+def _roots(look: HairLook, point: np.ndarray, front: np.ndarray, red: np.ndarray) -> np.ndarray:
+    """(K,) hair in the skin: of the scalp, of brows, and of a beard however well it is shaved."""
+    black = follicles.darkness(look)
+    roots = 0.30 * black * follicles.scalp(point, look)
+    face = point[front]
+    beard = (1 - red) * follicles.beard_shadow(_stream(look.seed, "beard"), face, look)
+    roots[front] = np.maximum(np.maximum(roots[front], beard), 0.35 * black * follicles.brow_roots(face, look))
+    return roots
 
 
-def _roots(albedo: np.ndarray, point: np.ndarray, look: Complexion, noises: list[np.ndarray]) -> np.ndarray:
-    over = hairline(point).astype(np.float32) + 1.2 * noises[2]
-    ear = smoothstep(70, 74, np.abs(point[:, 0])) * smoothstep(32, 22, point[:, 1])
-    mask = look.scalp * smoothstep(-3, 10, over) * np.clip(0.85 + 0.05 * noises[3], 0, 1.2)
-    mask *= 1 - ear
-    return albedo + np.clip(mask, 0, 1)[:, None] * (look.hair * 1.1 + 0.06 * look.tone - albedo)
-
-
-def _brows(rng: np.random.Generator, point: np.ndarray, look: Complexion) -> np.ndarray:
-    """Coverage (K,) by brow hairs, drawn stroke by stroke in the front view; each side its own."""
-    scale, low = 14, np.array([4.0, 2.0])
-    width, height = int(56 * scale), int(36 * scale)
-    out = np.zeros(len(point), np.float32)
-    chosen = np.flatnonzero((point[:, 2] > 55) & (np.abs(point[:, 0]) < 59) & (np.abs(point[:, 1] - 18) < 16))
-    for sign in (1, -1):
-        canvas = Image.new("L", (width, height))
-        draw = ImageDraw.Draw(canvas)
-        for _ in range(int(420 * look.brow_density)):
-            s = rng.beta(1.05, 1.15)
-            across = rng.uniform(-0.5, 0.5)
-            breadth = look.brow_thickness * np.interp(s, [0, 0.1, 0.6, 1], [4.6, 6.2, 4.6, 1.6])
-            root = _brow_line(s) + (0, across * breadth)
-            tangent = _brow_line(min(s + 0.02, 1.02)) - _brow_line(s)
-            heading = np.arctan2(tangent[1], tangent[0]) + np.interp(s, [0, 0.25, 0.6, 1], [0.95, 0.5, 0.1, -0.05])
-            heading += -0.5 * across + 0.14 * rng.normal()
-            length = rng.uniform(4.0, 7.0) * np.interp(s, [0, 0.2, 1], [0.8, 1, 0.75])
-            bend = -0.35 * np.interp(s, [0, 1], [1, 0.4])
-            steps = np.linspace(0, 1, 6)[:, None]
-            angle = heading + bend * steps
-            line = root + length * steps * np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
-            pixels = [tuple(p) for p in (line - low) * (scale, scale)]
-            draw.line(pixels, fill=int(rng.uniform(150, 255)), width=int(rng.integers(2, 5)))
-        image = gaussian_filter(np.asarray(canvas, np.float32) / 255, 2.4)
-        side = chosen[point[chosen, 0] * sign > 0]
-        at = (np.stack([np.abs(point[side, 0]), point[side, 1]]) - low[:, None]) * scale
-        out[side] = map_coordinates(image, at[::-1], order=1, mode="constant")
-    return np.clip(1.15 * out, 0, 1)
-
-
-def _brow_line(s: float) -> np.ndarray:
-    """Point (x, y) mm on the brow's axis, from its head (s = 0) to its tail (1)."""
-    x = 12.5 + 37.5 * s
-    return np.array([x, np.interp(x, [10, 14, 22, 32, 40, 46, 52], [13.4, 14.6, 17.0, 19.4, 19.0, 16.4, 12.6])])
-
-
-def _cavities(point: np.ndarray) -> np.ndarray:
-    """1 inside the nostrils, where little light comes back."""
-    return np.clip(1.6 * _near(point, (7.2, -40.5, 104.5), (3.6, 3.6, 5.5)), 0, 1)
+def _hair(head: HeadModel, appearance: Appearance, albedo: np.ndarray) -> np.ndarray:
+    """Albedo (H, W, 3) under painted brows, lashes' roots and a shorn scalp."""
+    look = appearance.hair
+    colour = follicles.hair_colour(look)
+    point = np.ascontiguousarray(texels.positions(head, "skin", len(albedo)).reshape(-1, 3))
+    rng = _stream(look.seed, "painted")
+    grain = np.clip(0.88 + 0.10 * texels.solid_noise(rng, point, 1.6), 0, 1.1)
+    cover = 0.85 * grain * follicles.scalp(point, look)
+    brows = 0.92 * follicles.painted_brows(rng, point, look)
+    lashes = 0.75 * regions.lid_margins(point)[1]
+    cover = np.maximum(np.maximum(cover, brows), lashes).reshape(*albedo.shape[:2], 1)
+    return albedo + cover * (0.9 * colour - albedo)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 from synth.heads.head import HeadModel
 
@@ -20,6 +21,58 @@ def positions(head: HeadModel, material: str, size: int) -> np.ndarray:
     image = _rasterise(np.concatenate([mesh.uv for mesh in meshes]), faces, points, size)
     image.flags.writeable = False  # callers share it
     return image
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Metric:
+    """How large texels are on the skin: the derivatives of canonical position along +u and +v, canonical mm a texel.
+
+    The frame is the renderer's: one axis along +u on the surface, the other across it.
+    """
+
+    along: np.ndarray
+    """(H, W) float32: length of a step along +u."""
+    shear: np.ndarray
+    """(H, W) float32: how far a step along +v goes along +u's direction."""
+    across: np.ndarray
+    """(H, W) float32: how far it goes across."""
+    whole: np.ndarray
+    """(H, W) bool: False at seams and where the UV map folds, where there is no derivative."""
+
+    @property
+    def footprint(self) -> np.ndarray:
+        """(H, W) float32 mm: the longer side of each texel."""
+        return np.maximum(self.along, np.hypot(self.shear, self.across))
+
+    def window(self, box: tuple[slice, slice]) -> Metric:
+        """The same of a part of the texture."""
+        return Metric(self.along[box], self.shear[box], self.across[box], self.whole[box])
+
+    def slopes(self, height: np.ndarray) -> np.ndarray:
+        """(H, W, 2) float32 derivatives of a height map (H, W), mm, along the frame's axes: 1 is 45 degrees."""
+        down, right = np.gradient(height.astype(np.float32, copy=False))
+        x = right / self.along
+        y = (-down - self.shear * x) / self.across
+        return np.clip(np.where(self.whole[..., None], np.stack([x, y], axis=2), 0), -3, 3)
+
+
+@functools.lru_cache(maxsize=4)
+def metric(head: HeadModel, material: str, size: int) -> Metric:
+    """The metric of a material's texture of ``size`` texels a side."""
+    place = positions(head, material, size)
+    steps, whole = [], np.ones((size, size), bool)
+    for shift, axis in ((-1, 1), (1, 0)):  # one texel along +u, one along +v
+        forward, back = np.roll(place, shift, axis) - place, place - np.roll(place, -shift, axis)
+        lengths = np.stack([np.linalg.norm(forward, axis=2), np.linalg.norm(back, axis=2)])
+        whole &= lengths.max(axis=0) < 5 * lengths.min(axis=0) + 1200 / size
+        steps.append(0.5 * (forward + back))
+    along = np.linalg.norm(steps[0], axis=2)
+    whole &= along > 1e-4
+    along = np.maximum(along, np.float32(1e-4))
+    shear = (steps[0] * steps[1]).sum(axis=2) / along
+    across = np.sqrt(np.maximum(np.square(steps[1]).sum(axis=2) - shear * shear, 0))
+    whole &= across > 0.1 * np.abs(shear) + 1e-4
+    return Metric(along, shear, np.maximum(across, np.float32(1e-4)), whole)
 
 
 def _rasterise(uv: np.ndarray, faces: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
@@ -63,6 +116,35 @@ def noise(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
         small = small[at] + share[:, None] * (np.roll(small, -1, axis=0)[at] - small[at])
         small = small[:, at] + share * (np.roll(small, -1, axis=1)[:, at] - small[:, at])
     return small / np.float32(max(small.std(), 1e-9))
+
+
+def solid_noise(rng: np.random.Generator, point: np.ndarray, wavelength: float) -> np.ndarray:
+    """(K,) float32 noise of unit variance in space at points (K, 3), so that no UV map stretches it.
+
+    wavelength: of the one octave that it holds, in the points' unit. It is one random block, turned, shifted, repeated.
+    """
+    block = _block()
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0] * (_BLOCK_WAVE / wavelength)
+    shift, turn = rng.uniform(0, len(block), 3).astype(np.float32), turn.astype(np.float32)
+    x, y, z = np.ascontiguousarray(point.T)
+    # Not a matrix product: its last bits depend on where the array lies in memory.
+    at = np.stack([turn[k, 0] * x + turn[k, 1] * y + turn[k, 2] * z + shift[k] for k in range(3)])
+    return map_coordinates(block, at, order=1, mode="grid-wrap", output=np.float32)
+
+
+_BLOCK_WAVE = 7.0
+"""Wavelength in voxels of the noise in :func:`_block`."""
+
+
+@functools.lru_cache(maxsize=1)
+def _block(size: int = 80) -> np.ndarray:
+    """(size,) * 3 float32 noise of unit variance, an octave wide, which repeats."""
+    white = np.random.Generator(np.random.PCG64(7)).standard_normal((size,) * 3, np.float32)
+    across = np.fft.fftfreq(size).astype(np.float32)
+    length = np.sqrt(across[:, None, None] ** 2 + across[:, None] ** 2 + np.fft.rfftfreq(size).astype(np.float32) ** 2)
+    octaves = np.log2(np.maximum(length, 1e-6) * _BLOCK_WAVE)
+    noise = np.fft.irfftn(np.fft.rfftn(white) * np.exp(-np.square(octaves / 0.5)), s=white.shape).astype(np.float32)
+    return noise / noise.std()
 
 
 def normals_from_height(height: np.ndarray, strength: float) -> np.ndarray:

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial import ConvexHull
 
-from synth.appearance import colours, texels
-from synth.appearance.appearance import sample_appearance
-from synth.heads.head import HeadModel, Person
+from synth.actor import cast
+from synth.appearance import texels, tones
+from synth.appearance.description import Appearance
+from synth.appearance.sampling import sample_appearance
+from synth.appearance.skin import paint_skin, skin_pigments
+from synth.heads.head import HeadModel
 from synth.heads.load import load_head
 from synth.scene import vertex_normals
 
@@ -16,39 +19,54 @@ def head() -> HeadModel:
     return load_head()
 
 
-@pytest.fixture(scope="module")
-def person(head) -> Person:
-    return head.person(head.sample_identity(np.random.default_rng(0)))
+def looking(seed: int = 0, **changes: dict) -> Appearance:
+    """A sampled appearance with some numbers changed: ``skin={"melanin": 0.1}``."""
+    drawn = sample_appearance(np.random.default_rng(seed)).model_dump()
+    for part, numbers in changes.items():
+        drawn[part].update(numbers)
+    return Appearance.model_validate(drawn)
 
 
-def test_materials_are_complete_and_in_range(person):
-    for seed in range(3):
-        materials = sample_appearance(np.random.default_rng(seed), person, size=128)
-        assert set(materials) == {part.material for part in person.parts}
-        for name, material in materials.items():
-            assert material.albedo.dtype == np.float32, name
-            assert material.albedo.min() >= 0.0099 and material.albedo.max() <= 0.9001, name
-            roughness = np.asarray(material.roughness)
-            assert roughness.min() >= 0.15 and roughness.max() <= 1
-            if material.normal_map is not None:
-                np.testing.assert_allclose(np.linalg.norm(material.normal_map, axis=2), 1, atol=1e-5)
-                assert material.normal_map[..., 2].min() > 0.1
+def test_materials_are_complete_and_in_range(head):
+    for seed in range(2):
+        identity = head.sample_identity(np.random.default_rng(seed))
+        appearance = looking(seed, worn={"glasses": None, "cover": None})
+        actor = cast(head, identity, appearance, texels=128, strands=0)
+        assert {part.material for part in actor.person.parts} == set(actor.materials)
+        skin = actor.materials["skin"]
+        assert skin.albedo.dtype == np.float32
+        assert skin.albedo.min() >= 0.0099 and skin.albedo.max() <= 0.9001
 
 
-def test_same_seed_same_bits_other_seed_other_face(person):
-    one, same, other = (sample_appearance(np.random.default_rng(seed), person, size=128) for seed in (4, 4, 5))
-    for name in one:
-        np.testing.assert_array_equal(one[name].albedo, same[name].albedo)
-        np.testing.assert_array_equal(one[name].roughness, same[name].roughness)
-    assert np.abs(one["skin"].albedo - other["skin"].albedo).mean() > 0.005
+@pytest.mark.parametrize("painted_hair", [False, True])
+def test_skin_is_in_range_whatever_the_numbers(head, painted_hair):
+    for high in (False, True):
+        extreme = {"skin": {"seed": 1}, "hair": {"seed": 1, "style": "short", "beard": "shaved"}}
+        for part, model in (("skin", Appearance().skin), ("hair", Appearance().hair)):
+            for name, field in type(model).model_fields.items():
+                bounds = [getattr(limit, "le" if high else "ge", None) for limit in field.metadata]
+                bound = next((value for value in bounds if value is not None), None)
+                if bound is not None and name != "seed":
+                    extreme[part][name] = bound
+        albedo = paint_skin(head, Appearance.model_validate(extreme), 96, painted_hair)
+        assert albedo.shape == (96, 96, 3) and albedo.dtype == np.float32
+        assert np.isfinite(albedo).all() and albedo.min() >= 0.0099 and albedo.max() <= 0.9001
 
 
-def test_skin_tones_span_the_monk_scale():
-    tones = np.array([colours.skin_reflectance(tone) for tone in np.linspace(1, 10, 19)])
-    luminance = tones @ [0.2126, 0.7152, 0.0722]
-    assert luminance[0] > 0.4 and luminance[-1] < 0.06
-    assert (tones[:, 0] >= tones[:, 1]).all() and (tones[:, 1] > tones[:, 2]).all()  # skin is red before it is blue
-    assert tones.max() < 0.7
+def test_same_seed_same_bits_other_seed_other_face(head):
+    one, same = (paint_skin(head, looking(4), 128, True) for _ in range(2))
+    np.testing.assert_array_equal(one, same)
+    number = looking(4).skin.seed
+    other = paint_skin(head, looking(4, skin={"seed": number + 1}), 128, True)
+    assert 1e-4 < np.abs(one - other).mean() < 0.03  # other marks, the same complexion
+
+
+def test_a_change_of_one_mark_leaves_the_others_where_they_are(head):
+    plain = skin_pigments(head, looking(3, skin={"freckles": 0.0, "blemishes": 0.4, "veins": 0.4}), 128)
+    freckled = skin_pigments(head, looking(3, skin={"freckles": 0.8, "blemishes": 0.4, "veins": 0.4}), 128)
+    np.testing.assert_array_equal(plain.haemoglobin, freckled.haemoglobin)
+    np.testing.assert_array_equal(plain.veins, freckled.veins)
+    assert (freckled.melanin > plain.melanin + 0.001).mean() > 0.003
 
 
 def test_texels_know_their_place(head):
@@ -126,22 +144,70 @@ def test_texture_repeats():
     np.testing.assert_allclose(image[20, [50, 5], 0], [50.5 / size, 1 + 5.5 / size], atol=1e-4)
 
 
-def test_lips_are_redder_and_brows_darker_than_the_cheek(head, person):
-    size = 512
-    places = texels.positions(head, "skin", size)
-    for seed in range(4):
-        albedo = sample_appearance(np.random.default_rng(seed), person, size=size)["skin"].albedo
-
-        def mean(centre, reach, albedo=albedo):
-            return albedo[np.linalg.norm(places - np.float32(centre), axis=2) < reach].mean(axis=0)
-
-        forehead, lip, brow = mean((15, 45, 94), 6), mean((6, -71, 103), 3), mean((28, 18.2, 94.5), 2.5)
-        assert lip[1] / lip[0] < forehead[1] / forehead[0]
-        assert brow.mean() < forehead.mean() or forehead.mean() < 0.08
+SIZE = 512
 
 
-def test_pupil_is_black_and_sclera_white(person):
-    eye = sample_appearance(np.random.default_rng(1), person, size=256)["eye"].albedo
-    middle = len(eye) // 2
-    assert eye[middle, middle].max() < 0.02
-    assert eye[middle, middle + int(0.36 * len(eye))].min() > 0.25
+@pytest.fixture(scope="module")
+def places(head) -> np.ndarray:
+    return texels.positions(head, "skin", SIZE)
+
+
+def about(places: np.ndarray, image: np.ndarray, centre: tuple[float, float, float], reach: float) -> np.ndarray:
+    """Mean of an image within ``reach`` mm of a canonical place."""
+    return image[np.linalg.norm(places - np.float32(centre), axis=2) < reach].mean(axis=0)
+
+
+@pytest.mark.parametrize("melanin", [0.01, 0.04, 0.12, 0.3])
+def test_lips_are_redder_and_brows_darker_than_the_cheek(head, places, melanin):
+    look = looking(1, skin={"melanin": melanin, "lips": 1.0, "blemishes": 0}, hair={"eumelanin": 4.0, "grey": 0})
+    albedo = paint_skin(head, look, SIZE, painted_hair=True)
+    cheek, lip = (tones.lab(about(places, albedo, *where)) for where in (((40, -45, 80), 6), ((6, -73, 103), 3)))
+    assert lip[1] > cheek[1] + (4 if melanin < 0.1 else 0)
+    forehead, brow = (about(places, albedo, *where).mean() for where in (((15, 45, 94), 6), ((28, 18.2, 94.5), 2.5)))
+    assert brow < forehead or forehead < 0.08
+
+
+def test_blood_rises_where_faces_flush(head, places):
+    pale, flushed = (skin_pigments(head, looking(2, skin={"redness": redness}), SIZE).haemoglobin
+                     for redness in (0.2, 1.5))
+    ratio = flushed / pale
+    nose, cheek, temple = (about(places, ratio, *where) for where in
+                           (((0, -37, 116), 5), ((37, -29, 84), 5), ((60, 20, 50), 5)))
+    assert nose > 2 and cheek > 1.7 and temple < 1.25
+
+
+def test_only_a_beard_leaves_its_shadow(head, places):
+    skin = {"melanin": 0.015, "haemoglobin": 0.015}
+    bare, grown, fair = (
+        paint_skin(head, looking(5, skin=skin, hair={"beard_growth": growth, "eumelanin": dark, "pheomelanin": 0.0,
+                                                     "grey": 0.0, "beard": "shaved"}), SIZE)
+        for growth, dark in ((0.0, 6.0), (1.0, 6.0), (1.0, 0.06)))
+    chin, cheek = ((0, -104, 95), 7), ((38, -25, 84), 6)
+    without, with_beard, with_fair = (tones.lab(about(places, image, *chin)) for image in (bare, grown, fair))
+    assert with_beard[0] < without[0] - 4 and with_beard[1] < without[1]  # darker, and less red: bluish
+    assert with_fair[0] > with_beard[0] + 2
+    np.testing.assert_allclose(about(places, grown, *cheek), about(places, bare, *cheek), rtol=0.02)
+
+
+def test_strands_leave_brows_and_scalp_to_hair(head, places):
+    look = looking(1, skin={"melanin": 0.02}, hair={"eumelanin": 6.0, "grey": 0.0, "style": "short", "hairline": 0.0})
+    grown, painted = (paint_skin(head, look, SIZE, painted_hair) for painted_hair in (False, True))
+    for centre, reach in (((28, 18.2, 94.5), 2.5), ((0, 112, -8), 10)):
+        assert about(places, painted, centre, reach).mean() < 0.6 * about(places, grown, centre, reach).mean()
+    forehead = (0, 45, 95), 8
+    np.testing.assert_allclose(about(places, painted, *forehead), about(places, grown, *forehead), rtol=0.01)
+
+
+def test_moles_are_marks_of_their_number(head):
+    none, some = (skin_pigments(head, looking(6, skin={"freckles": 0, "age_spots": 0, "moles": moles}), SIZE).melanin
+                  for moles in (0, 40))
+    changed = (some - none) > 0.05
+    assert 0 < changed.mean() < 0.01
+
+
+def test_flame_heads_have_lips_where_their_mouths_are(flame_like):
+    look = looking(1, skin={"melanin": 0.02, "lips": 1.0, "freckles": 0})
+    places = texels.positions(flame_like, "skin", SIZE)
+    skin = paint_skin(flame_like, look, SIZE)
+    lip, chin = (tones.lab(about(places, skin, *where)) for where in (((6, -73, 103), 4), ((20, -95, 90), 6)))
+    assert lip[1] > chin[1] + 3
