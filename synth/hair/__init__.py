@@ -1,0 +1,1 @@
+"""Strands: scalp hair, brows, lashes and beards, grown on any family's head."""
