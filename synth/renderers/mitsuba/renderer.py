@@ -34,25 +34,28 @@ class MitsubaRenderer:
         """What made the pixels: stored with each clip."""
         import mitsuba as mi
 
-        from synth.renderers.mitsuba.scene import MAX_DEPTH
+        from synth.renderers.mitsuba.scene import MAX_DEPTH, STRAND_DEPTH
 
         scalar = self.variant.startswith("scalar")
         return {
             "name": "mitsuba", "version": mi.__version__, "variant": self.variant, "max_depth": MAX_DEPTH,
+            "max_depth_with_strands": STRAND_DEPTH,
             "filter": "box", "machine": platform.machine(),
             "lobes": "difference to a render without gloss" if scalar else "lobe of the first hit",
+            "flesh": "no scattering" if scalar else "normalized diffusion at the first hit",
+            "glass": "dielectric" if scalar else "bends the view, lets light pass straight",
         }
 
     def render(self, subject: Subject, cameras: Sequence[Camera], lightings: Sequence[Sequence[EnvMap]], *,
                samples: int, seed: int, lobes: bool = True) -> Iterator[Frame]:
         """See :class:`synth.scene.Renderer`."""
         scene = self._scene_for(subject, cameras[0], lightings[0][0].data.shape[0])
-        scene.set_materials(subject.materials)
         white = np.ones_like(lightings[0][0].data)
         for index, camera in enumerate(cameras):
+            scene.set_materials(subject.materials_at(index))
             scene.set_frame(subject.vertices[index], camera)
             following = min(index + 1, len(cameras) - 1)
-            channels = geometry(scene, subject.parts, subject.vertices[index], camera,
+            channels = geometry(scene, subject.vertices[index], camera,
                                 subject.vertices[following], cameras[following])
             scene.set_light(white)
             channels["flat"], _ = scene.beauty(samples, derive_seed(seed, "flat", index) & 0x7FFFFFFF, lobes=False)
@@ -74,10 +77,11 @@ class MitsubaRenderer:
         if key != self._key:
             self._scene = PortraitScene(subject, camera.width, camera.height, envmap_height)
             self._key = key
+        self._scene.strands = subject.strands  # of the same counts, on another head
         return self._scene
 
 
-def geometry(scene, parts, vertices: np.ndarray, camera: Camera, next_vertices: np.ndarray,
+def geometry(scene, vertices: np.ndarray, camera: Camera, next_vertices: np.ndarray,
              next_camera: Camera) -> dict[str, np.ndarray]:
     """The channels that light does not touch, float32; see :data:`synth.channels.CHANNELS` for units and frames."""
     buffer = scene.gbuffer()
@@ -92,15 +96,22 @@ def geometry(scene, parts, vertices: np.ndarray, camera: Camera, next_vertices: 
         "normal": (normal / np.where(length > 0, length, 1)).astype(np.float32),
         "depth": np.where(inside, depth, 0).astype(np.float32),
         "position": position.astype(np.float32),
-        "flow": _flow(buffer, parts, vertices, camera, next_vertices, next_camera),
+        "flow": _flow(buffer, scene, vertices, camera, next_vertices, next_camera),
     }
 
 
-def _flow(buffer: dict, parts, vertices: np.ndarray, camera: Camera, next_vertices: np.ndarray,
+def _flow(buffer: dict, scene, vertices: np.ndarray, camera: Camera, next_vertices: np.ndarray,
           next_camera: Camera) -> np.ndarray:
     """(H, W, 2) float32 pixels, right and down: each visible surface point carried to the next frame."""
+    from synth.renderers.mitsuba.strands import carry
+
     flow = np.zeros((*buffer["part"].shape, 2), np.float32)
-    for index, part in enumerate(parts):
+    for index, group in enumerate(scene.strands, len(scene.parts)):
+        pixels = buffer["part"] == index
+        if pixels.any():
+            here, there = carry(group, vertices, next_vertices, buffer["prim"][pixels], buffer["position"][pixels])
+            flow[pixels] = next_camera.project(there)[0] - camera.project(here)[0]
+    for index, part in enumerate(scene.parts):
         pixels = buffer["part"] == index
         if not pixels.any():
             continue
