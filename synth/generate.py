@@ -13,7 +13,9 @@ import numpy as np
 
 from assets.errors import AssetError, RenderError, SpecError
 from assets.files import digest_file
-from synth.appearance.appearance import sample_appearance
+from synth.actor import cast
+from synth.appearance.description import Appearance
+from synth.appearance.sampling import sample_appearance
 from synth.camera.camera import Camera
 from synth.camera.film import meter
 from synth.camera.framing import sample_cameras
@@ -59,7 +61,7 @@ def plan(job: JobSpec) -> list[ClipSpec]:
     folders = tuple(folder_sequence(_absolute(path), "unknown") for path in job.lighting.sequences)
     head_spec = head_spec.model_copy(update={"subdivision": subdivision_for(head, job)})
     tracks = _tracks(job)
-    names = ("frames", "fps", "width", "height", "lobes", "renderer", "camera")
+    names = ("frames", "fps", "width", "height", "lobes", "renderer", "camera", "appearance")
     shared = {name: getattr(job, name) for name in names} | {
         "samples": effective_samples(job, variant), "variant": variant, "head": head_spec,
         "renderer_version": importlib.metadata.version(job.renderer), "head_hash": head.source_hash,
@@ -163,6 +165,10 @@ class PreparedClip:
     """``lightings[l][t]``: the map of lighting l at frame t."""
     identity: Identity
     """The person's shape and wardrobe."""
+    appearance: Appearance
+    """What the person looks like."""
+    skin_tone: np.ndarray
+    """(3,) float32 mean reflectance of the face's skin, linear Rec.709."""
     exposure_ev: tuple[float, ...]
     """For each lighting, the stops that an incident-light meter at the head would ask for, constant over the clip."""
 
@@ -174,16 +180,18 @@ def prepare_clip(spec: ClipSpec) -> PreparedClip:
         raise AssetError(f"head {spec.head.family}: files have digest {head.source_hash}, the clip was planned with "
                          f"{spec.head_hash}")
     identity = head.sample_identity(spec.seeds.rng("identity"))
-    person = head.person(identity, subdivision_for(head, spec))
-    subject = Subject(person.parts, sample_appearance(spec.seeds.rng("appearance"), person),
-                      person.animate(open_performance(spec)), head.licence, head.source_hash)
-    bottom, top = head_extent(person)
+    appearance = sample_appearance(spec.seeds.rng("appearance"), identity, head)
+    actor = cast(head, identity, appearance, subdivision=subdivision_for(head, spec), texels=spec.appearance.texels,
+                 strands=spec.appearance.strands)
+    subject = actor.perform(open_performance(spec))
+    bottom, top = head_extent(actor.person)
     cameras = sample_cameras(spec.seeds.rng("camera"), spec.camera, np.array([0.0, (bottom + top) / 2, 0.0]),
                              top - bottom, spec.width, spec.height, spec.frames, spec.fps)
     library = open_library(spec.sources)
     lightings = [render_sequence(lighting, library, spec.frames, spec.fps, spec.envmap_height)
                  for lighting in spec.lightings]
-    return PreparedClip(subject, cameras, lightings, identity, tuple(_metered(maps, cameras) for maps in lightings))
+    return PreparedClip(subject, cameras, lightings, identity, appearance, actor.skin_tone,
+                        tuple(_metered(maps, cameras) for maps in lightings))
 
 
 def _metered(maps: Sequence[EnvMap], cameras: Sequence[Camera]) -> float:
@@ -209,5 +217,6 @@ def render_clip(spec: ClipSpec, url: str, job: str = "") -> dict[str, Any]:
     info = ClipInfo(domain=renderer.domain, renderer=renderer.describe(), identity=identity,
                     split_identity=split_of(identity), split_hdri=spec.split_hdri,
                     head_licence=clip.subject.licence, job=job, exposure_ev=clip.exposure_ev,
-                    shape=tuple(clip.identity.shape.tolist()), wardrobe=clip.identity.wardrobe)
+                    shape=tuple(clip.identity.shape.tolist()), wardrobe=clip.identity.wardrobe,
+                    appearance=clip.appearance.model_dump(mode="json"), skin_tone=tuple(clip.skin_tone.tolist()))
     return write_clip(url, spec, frames, info)

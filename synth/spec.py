@@ -14,7 +14,7 @@ from assets.errors import SpecError
 from synth.lighting.sequence import SequenceSpec
 from synth.seeds import Seeds
 
-CODE_VERSION = "0.4"
+CODE_VERSION = "0.5"
 """Part of every clip's id: raise it whenever the pixels of an unchanged specification change."""
 
 
@@ -31,6 +31,15 @@ class HeadSpec(_Model):
     """Folder of the model's files; not needed for ``template``, nor for ``makehuman`` once fetched."""
     subdivision: Literal["auto"] | Annotated[int, pydantic.Field(ge=0, le=3)] = "auto"
     """How often the surface is subdivided, each time quartering its triangles; ``auto``: edges of about two pixels."""
+
+
+class AppearanceChoice(_Model):
+    """How finely people are painted and how much hair they grow; what they look like is drawn by the seed."""
+
+    strands: int = pydantic.Field(40_000, ge=0, le=500_000)
+    """Hairs of a full head and beard; 0 grows none and paints brows and scalp instead."""
+    texels: int = pydantic.Field(1024, ge=64, le=8192)
+    """Texels a side of the skin's maps."""
 
 
 class MotionChoice(_Model):
@@ -117,6 +126,8 @@ class ClipSpec(_Model):
     """Renderer variant, already chosen by the planner. Part of the id: variants differ in noise."""
     head: HeadSpec = HeadSpec()
     """Family of heads."""
+    appearance: AppearanceChoice = AppearanceChoice()
+    """Maps and hair."""
     motion: MotionSpec = MotionSpec()
     """Performance."""
     renderer_version: str = ""
@@ -176,6 +187,8 @@ class JobSpec(_Model):
     """Renderer variant, or ``auto`` for the fastest that starts."""
     head: HeadSpec = HeadSpec()
     """Family of heads."""
+    appearance: AppearanceChoice = AppearanceChoice()
+    """Maps and hair."""
     motion: MotionChoice = MotionChoice()
     """Where performances come from."""
     camera: CameraSpec = CameraSpec()

@@ -1,4 +1,4 @@
-"""How diverse a dataset's people are: identity-space coverage by family, for ``pixelcube inspect``."""
+"""How diverse a dataset's people are: identity-space coverage by family, tones of skin, for ``pixelcube inspect``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from assets.errors import PixelCubeError
+from synth.appearance.tones import tone_lines
 from synth.heads.coverage import coverage
 from synth.heads.load import load_head
 
@@ -16,13 +17,15 @@ REFERENCE = 2000
 
 
 def identity_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """A line for each family in an index's rows: coverage of its identity space, and how often who does what."""
+    """Lines on an index's rows: coverage of each family's identity space, tones of skin, how often who does what."""
     lines = []
     for family, digest in sorted({(row["head_family"], row["head_hash"]) for row in rows}):
         people = {row["identity"]: row["shape"] for row in rows if (row["head_family"], row["head_hash"])
                   == (family, digest) and row["shape"]}
         if len({len(shape) for shape in people.values()}) == 1:  # versions of the code may differ in directions
             lines.append(f"identities, {family}: {_describe(family, digest, np.array(list(people.values())))}")
+    tones = [row["skin_tone"] for row in rows if len(row["skin_tone"]) == 3]
+    lines += tone_lines(tones) if tones else []
     motions = {row["motion"] for row in rows}
     lines.append(f"performances: {len(motions)} different ones in {len(rows)} clips")
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,8 +15,9 @@ import tyro
 from assets.errors import SpecError
 from assets.files import atomic_write
 from ray_jobs.cli.text import make_console
-from synth.appearance.appearance import sample_appearance
-from synth.heads.head import HeadModel, Identity
+from synth.actor import STRANDS, cast
+from synth.appearance.sampling import sample_appearance
+from synth.heads.head import HeadModel, Person
 from synth.heads.load import load_head
 from synth.lighting.envmap import EnvMap
 from synth.lighting.library import LightingLibrary
@@ -24,9 +25,9 @@ from synth.lighting.sphere import rotation_from_euler
 from synth.motion.catalogue import PERFORMANCES
 from synth.motion.generate import sample_performance
 from synth.motion.performance import ACTION_UNITS, POSES, Performance, neutral
-from synth.preview import View, photographs, portrait_camera, pose, sheet
+from synth.preview import View, in_clay, photographs, portrait_camera, sheet
 from synth.renderers import make_renderer
-from synth.scene import Renderer
+from synth.scene import Renderer, Subject
 
 VIEWS = {"front": View(), "threequarter": View(40, 4), "side": View(88, 0), "below": View(25, -32)}
 """Sides that a head is judged from."""
@@ -50,7 +51,9 @@ class Heads:
     seed: int = 0
     """First person's seed; the next ones follow."""
     clay: bool = False
-    """Grey clay instead of skin."""
+    """Grey clay instead of skin and hair."""
+    strands: int = STRANDS
+    """Hairs of a full head and beard; 0 paints brows and scalp instead."""
     performance: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
     """Name of the performance; drawn by the seed if not given."""
     light: Annotated[str, tyro.conf.arg(metavar="ID")] = "procedural/beauty/0104"
@@ -71,6 +74,7 @@ class Heads:
             (1 <= self.count <= 1000 and 16 <= self.size <= 2048 and pixels < 1 << 27,
              f"count, size: {self.count}, {self.size}, expected 1 to 1000 pictures of 16 to 2048 pixels, 128 "
              "megapixels in all"),
+            (0 <= self.strands <= 500_000, f"strands: {self.strands}, expected 0 to 500000"),
             (self.samples > 0, f"samples: {self.samples}, expected at least 1"),
             (self.seed >= 0, f"seed: {self.seed}, expected 0 or more"),
             (self.performance in ("", *PERFORMANCES),
@@ -119,53 +123,60 @@ def save(picture: np.ndarray, path: Path) -> None:
         Image.fromarray(eight).save(temporary, format=_formats()[path.suffix.lower()], quality=88)
 
 
-def _shots(options: Heads, renderer: Renderer, light: EnvMap, work: list) -> list[np.ndarray]:
-    """Pictures of (person, performance, views) one after the other, with a progress bar."""
+def _shots(options: Heads, head: HeadModel, renderer: Renderer, light: EnvMap, work: list) -> list[np.ndarray]:
+    """Pictures of (seed, performance, views) one after the other, with a progress bar."""
     out = []
     console = make_console(stderr=True)
-    for person, seed, performance, views in rich.progress.track(work, "rendering", console=console, transient=True):
-        texels = int(np.clip(4 * options.size, 256, 1024))
-        skin = None if options.clay else sample_appearance(np.random.default_rng(seed), person, texels)
-        subject = pose(person, performance, skin)
-        seen = [(frame, view) for frame in range(len(subject.vertices)) for view in views]
-        stills = dataclasses.replace(subject, vertices=subject.vertices[[frame for frame, _ in seen]])
-        cameras = [portrait_camera(person, view, options.size) for _, view in seen]
+    for seed, performance, views in rich.progress.track(work, "rendering", console=console, transient=True):
+        person, subject = _subject(options, head, seed, performance)
+        frames = [(frame, view) for frame in range(len(subject.vertices)) for view in views]
+        seen = [frame for frame, _ in frames]
+        stills = dataclasses.replace(subject, vertices=subject.vertices[seen], living={
+            name: [skin[frame] for frame in seen] for name, skin in subject.living.items()})
+        cameras = [portrait_camera(person, view, options.size) for _, view in frames]
         pictures = photographs(renderer, stills, cameras, [light], samples=options.samples, grey=BACKGROUND)
         out += [picture for (picture,) in pictures]
     return out
 
 
+def _subject(options: Heads, head: HeadModel, seed: int, performance: Performance | None) -> tuple[Person, Subject]:
+    identity = head.sample_identity(np.random.default_rng(seed))
+    if options.clay:
+        person = head.person(identity)
+        return person, in_clay(person, performance)
+    appearance = sample_appearance(np.random.default_rng([seed, 1]), identity, head)
+    actor = cast(head, identity, appearance, texels=int(np.clip(4 * options.size, 256, 1024)), strands=options.strands)
+    return actor.person, actor.perform(performance)
+
+
 def _people(options: Heads, head: HeadModel, light: EnvMap, renderer: Renderer) -> tuple[list[np.ndarray], int]:
-    work = [(head.person(identity, 0), seed, None, [VIEWS["front"]]) for seed, identity in _cast(options, head)]
-    return _shots(options, renderer, light, work), min(options.count, 12 if options.count > 24 else 6)
+    work = [(seed, None, [VIEWS["front"]]) for seed in _seeds(options)]
+    return _shots(options, head, renderer, light, work), min(options.count, 12 if options.count > 24 else 6)
 
 
 def _views(options: Heads, head: HeadModel, light: EnvMap, renderer: Renderer) -> tuple[list[np.ndarray], int]:
     views = list(VIEWS.values())
-    work = [(head.person(identity, 0), seed, None, views) for seed, identity in _cast(options, head)]
-    return _shots(options, renderer, light, work), len(views) * (2 if options.count > 1 else 1)
+    work = [(seed, None, views) for seed in _seeds(options)]
+    return _shots(options, head, renderer, light, work), len(views) * (2 if options.count > 1 else 1)
 
 
-def _cast(options: Heads, head: HeadModel) -> Iterator[tuple[int, Identity]]:
-    for seed in range(options.seed, options.seed + options.count):
-        yield seed, head.sample_identity(np.random.default_rng(seed))
+def _seeds(options: Heads) -> range:
+    return range(options.seed, options.seed + options.count)
 
 
 def _expressions(options: Heads, head: HeadModel, light: EnvMap, renderer: Renderer) -> tuple[list[np.ndarray], int]:
-    person = head.person(head.sample_identity(np.random.default_rng(options.seed)), 0)
     still = neutral(1, 24.0)
-    work = [(person, options.seed, still, [View(12, 2, 0.75)])]
+    work = [(options.seed, still, [View(12, 2, 0.75)])]
     for unit in (unit for unit in ACTION_UNITS if unit in head.units):
         names = [f"{unit}_L"] if unit == "AU30" else [unit]  # mouth sideways: both sides cancel
         act = dataclasses.replace(still, units={name: np.ones(1, np.float32) for name in names})
-        work.append((person, options.seed, act, [View(12, 2, 0.75)]))
-    return _shots(options, renderer, light, work), 8
+        work.append((options.seed, act, [View(12, 2, 0.75)]))
+    return _shots(options, head, renderer, light, work), 8
 
 
 def _performance(options: Heads, head: HeadModel, light: EnvMap, renderer: Renderer) -> tuple[list[np.ndarray], int]:
-    person = head.person(head.sample_identity(np.random.default_rng(options.seed)), 0)
     act = perform(options.performance, options.seed, options.count)
-    return _shots(options, renderer, light, [(person, options.seed, act, [View(0, 0, 0.6)])]), min(options.count, 12)
+    return _shots(options, head, renderer, light, [(options.seed, act, [View(0, 0, 0.6)])]), min(options.count, 12)
 
 
 def perform(name: str, seed: int, frames: int, every: float = 1 / 6) -> Performance:

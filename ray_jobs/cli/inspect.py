@@ -18,7 +18,7 @@ from synth.dataset.storage import Storage
 
 COLUMNS = ["clip_id", "identity", "split_identity", "split_hdri", "domain", "variant", "frames", "width", "height",
            "samples", "lightings", "hdri_ids", "licences", "alpha_mean", "lobe_error", "nonfinite", "render_seconds",
-           "length", "head_family", "head_hash", "shape", "motion"]
+           "length", "head_family", "head_hash", "shape", "skin_tone", "motion"]
 PICTURES = 32
 """Most clips on one contact sheet."""
 

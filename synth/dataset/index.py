@@ -55,6 +55,8 @@ SCHEMA = pa.schema(
         ("head_licence", pa.string()),
         ("shape", pa.list_(pa.float32())),
         ("wardrobe", _TEXTS),
+        ("appearance", pa.string()),
+        ("skin_tone", pa.list_(pa.float32())),
         ("motion", pa.string()),
         ("licences", _TEXTS),
         ("alpha_mean", pa.float64()),
@@ -70,8 +72,8 @@ SCHEMA = pa.schema(
         ("members", pa.list_(pa.struct([("name", pa.string()), ("offset", pa.int64()), ("length", pa.int64())]))),
     ]
 )  # fmt: skip
-"""Columns of the index. ``offset`` and ``length`` are bytes in the shard, of the clip and of each member's data;
-``hash`` is BLAKE2b of the clip's bytes, ``pixel_hash`` of its decoded frames and maps."""
+"""Columns of the index. ``appearance`` is JSON; ``offset`` and ``length`` are bytes in the shard, of the clip and of
+each member's data; ``hash`` is BLAKE2b of the clip's bytes, ``pixel_hash`` of its decoded frames and maps."""
 
 
 def rows_to_table(rows: list[dict[str, Any]], where: str) -> pa.Table:

@@ -14,7 +14,7 @@ from synth.camera.camera import Camera
 from synth.channels import frame_channel_names
 from synth.dataset.storage import brief
 
-FORMAT = 2
+FORMAT = 3
 """Version of clip.json and of the layout of a clip."""
 
 

@@ -49,6 +49,10 @@ class ClipInfo:
     """Coefficients of the person's shape, in the head family's directions."""
     wardrobe: tuple[str, ...] = ()
     """Names of what the person wears."""
+    appearance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """The description of skin, eyes, hair and what is worn (:class:`synth.appearance.description.Appearance`)."""
+    skin_tone: tuple[float, ...] = ()
+    """(3,) mean reflectance of the face's skin, linear Rec.709; empty where not known."""
     exposure_ev: tuple[float, ...] = ()
     """Suggested exposure of each lighting, stops; the images themselves are never exposed. 0 where not given."""
 
@@ -172,6 +176,8 @@ class _ClipTar:
             "licences": licences,
             "shape": list(info.shape),
             "wardrobe": list(info.wardrobe),
+            "appearance": json.dumps(self.described["appearance"], sort_keys=True),
+            "skin_tone": list(info.skin_tone),
             **quality,
             "render_seconds": render_seconds,
             "pixel_hash": clip_hash(self.frames),

@@ -28,7 +28,7 @@ LIGHTS = ("bundled/courtyard", "bundled/forest", "bundled/interior", "bundled/su
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in (("subjects", 200), ("size", 256), ("samples", 16), ("seed", 0)):
+    for name, value in (("subjects", 200), ("size", 256), ("samples", 16), ("seed", 0), ("strands", 20_000)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--families", nargs="*", default=list(TARGETS))
     parser.add_argument("--sheet", type=Path, help="write the pictures in which no face was found")
@@ -57,15 +57,17 @@ def main() -> None:
         "name": "faces", "value": value, "target": TARGETS["template"],
         "ok": bool(rates) and all(rate >= TARGETS[family] for family, rate in rates.items()),
         "detail": {"rates": rates, "by_light": by_light, "targets": TARGETS, "real_clips": real,
-                   "subjects": options.subjects, "size": options.size, "samples": options.samples},
+                   "subjects": options.subjects, "size": options.size, "samples": options.samples,
+                   "strands": options.strands},
     }))  # fmt: skip
 
 
 def measure(head, options: argparse.Namespace) -> tuple[np.ndarray, list[np.ndarray]]:
     """Whether each face is found under each light, (subjects, lights); and the pictures where it isn't."""
-    from synth.appearance.appearance import sample_appearance
+    from synth.actor import cast
+    from synth.appearance.sampling import sample_appearance
     from synth.lighting.library import LightingLibrary
-    from synth.preview import View, photographs, portrait_camera, pose
+    from synth.preview import View, photographs, portrait_camera
     from synth.renderers import make_renderer
     from synth.seeds import Seeds
 
@@ -74,12 +76,13 @@ def measure(head, options: argparse.Namespace) -> tuple[np.ndarray, list[np.ndar
     found, missed = [], []
     for number in range(options.subjects):
         seeds = Seeds.for_clip(options.seed, number)
-        person = head.person(head.sample_identity(seeds.rng("identity")))
-        skin = sample_appearance(seeds.rng("appearance"), person, size=512)
-        subject = pose(person, moment(seeds.rng("motion")), skin)
+        identity = head.sample_identity(seeds.rng("identity"))
+        appearance = sample_appearance(seeds.rng("appearance"), identity, head)
+        actor = cast(head, identity, appearance, texels=512, strands=options.strands)
+        subject = actor.perform(moment(seeds.rng("motion")))
         rng = seeds.rng("camera")
         view = View(rng.uniform(-20, 20), rng.uniform(-8, 8), rng.uniform(0.45, 0.65))
-        camera = portrait_camera(person, view, options.size)
+        camera = portrait_camera(actor.person, view, options.size)
         face = face_box(subject, camera)
         (pictures,) = photographs(renderer, subject, [camera], maps, samples=options.samples, seed=number,
                                   spot=around(face, options.size))

@@ -9,6 +9,7 @@ MakeHuman's files are looked for under PIXELCUBE_SHARED (or ../shared/data). ``v
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import statistics
 import time
@@ -40,17 +41,19 @@ def main() -> None:
 
 def measure(head, options: argparse.Namespace) -> dict:
     """Milliseconds a frame of evaluation and of rendering, and their ratio: medians of the rounds."""
-    from synth.appearance.appearance import sample_appearance
+    from synth.actor import cast
+    from synth.appearance.sampling import sample_appearance
     from synth.lighting.library import LightingLibrary
     from synth.motion.generate import sample_performance
     from synth.preview import View, portrait_camera
     from synth.renderers import make_renderer
-    from synth.scene import Subject
 
     renderer = make_renderer("mitsuba", "auto")
     light = LightingLibrary().load("bundled/forest", 128)
-    person = head.person(head.sample_identity(np.random.default_rng(0)), options.subdivision)
-    skin = sample_appearance(np.random.default_rng(0), person)
+    identity = head.sample_identity(np.random.default_rng(0))
+    appearance = sample_appearance(np.random.default_rng(0), identity, head)
+    actor = cast(head, identity, appearance, subdivision=options.subdivision, strands=0)
+    person = actor.person
     camera = portrait_camera(person, View(), options.size)
     evaluations, renders = [], []
     for number in range(options.rounds + 1):  # the first one compiles kernels
@@ -59,7 +62,7 @@ def measure(head, options: argparse.Namespace) -> dict:
         vertices = person.animate(act)
         posed = [vertices[frame] for frame in range(options.frames)]
         evaluations.append((time.perf_counter() - start) / options.frames)
-        subject = Subject(person.parts, skin, np.stack(posed[:2]), head.licence, head.source_hash)
+        subject = dataclasses.replace(actor.perform(), vertices=np.stack(posed[:2]), living={})
         start = time.perf_counter()
         for _ in renderer.render(subject, [camera] * 2, [[light] * 2], samples=options.samples, seed=number):
             pass

@@ -7,13 +7,24 @@ import numpy as np
 import pytest
 
 from assets.errors import AssetError, RenderError, SpecError
+from synth.appearance.description import Appearance
 from synth.camera.film import meter
 from synth.camera.sensor import SensorNoise
 from synth.dataset.pack import pack
 from synth.dataset.photograph import photograph, sample_take
 from synth.dataset.reader import Dataset
-from synth.generate import _metered, open_library, open_performance, open_renderer, plan, prepare_clip, render_clip
+from synth.generate import (
+    _metered,
+    open_head,
+    open_library,
+    open_performance,
+    open_renderer,
+    plan,
+    prepare_clip,
+    render_clip,
+)
 from synth.lighting.envmap import EnvMap
+from synth.scene import Material
 from synth.seeds import derive_seed
 from synth.spec import JobSpec, MotionChoice
 from tests.synth.probes import camera_at, spot, uniform
@@ -24,7 +35,8 @@ GEOMETRY = ("alpha", "albedo", "normal", "depth", "position", "flow")
 @pytest.fixture(scope="module")
 def job():
     lighting = {"height": 32, "real_fraction": 0.5, "dynamic_fraction": 1.0}
-    return JobSpec(seed=11, clips=2, frames=2, lightings=2, width=48, height=48, samples=16, lighting=lighting)
+    return JobSpec(seed=11, clips=2, frames=2, lightings=2, width=48, height=48, samples=16, lighting=lighting,
+                   appearance={"strands": 2000, "texels": 256})
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +84,14 @@ def test_the_light_seed_leaves_everything_else_identical(specs):
     relit = with_seed(spec, light=derive_seed(spec.seeds.light, "other"))
     one, other = prepare_clip(spec), prepare_clip(relit)
     np.testing.assert_array_equal(one.subject.vertices, other.subject.vertices)
-    for name, material in one.subject.materials.items():
-        np.testing.assert_array_equal(material.albedo, other.subject.materials[name].albedo, err_msg=name)
+    assert one.appearance == other.appearance
+    for frame in range(spec.frames):
+        materials = other.subject.materials_at(frame)
+        for name, material in one.subject.materials_at(frame).items():
+            if isinstance(material, Material):
+                np.testing.assert_array_equal(material.albedo, materials[name].albedo, err_msg=name)
+    for mine, its in zip(one.subject.strands, other.subject.strands, strict=True):
+        np.testing.assert_array_equal(mine.place(one.subject.vertices[0]), its.place(other.subject.vertices[0]))
     renderer = open_renderer(spec.renderer, spec.variant)
     frames = [list(renderer.render(clip.subject, clip.cameras, lights, samples=4, seed=clip_spec.seeds.light))
               for clip, lights, clip_spec in ((one, one.lightings, spec), (other, other.lightings[::-1], relit))]
@@ -86,18 +104,20 @@ def test_the_light_seed_leaves_everything_else_identical(specs):
 @pytest.mark.parametrize("stream,changed", [("identity", "vertices"), ("motion", "vertices"), ("camera", "cameras"),
                                             ("appearance", "albedo")])
 def test_each_stream_moves_its_own_part_alone(specs, stream, changed):
-    spec = specs[0]
+    spec = specs[0].model_copy(update={"head": specs[0].head.model_copy(update={"subdivision": 0})})
+    head = len(open_head("template", None).neutral)
     before, after = (prepare_clip(s) for s in (spec, with_seed(spec, **{stream: 999})))
 
     def parts(clip):
-        skin = max(clip.subject.materials.values(), key=lambda material: np.size(material.albedo))
-        return {"vertices": clip.subject.vertices, "albedo": np.asarray(skin.albedo),
+        bare = clip.subject.vertices[:][:, :head]  # what is worn beyond the head is the appearance's
+        return {"vertices": bare, "albedo": clip.subject.materials["skin"].albedo,
                 "cameras": np.stack([camera.camera_to_world for camera in clip.cameras]),
                 "light": np.stack([light.data for maps in clip.lightings for light in maps])}
 
     differing = {name for name, array in parts(before).items() if not np.array_equal(array, parts(after)[name])}
-    # A longer face is framed from further away: the camera may follow the identity, never the other way round.
-    assert changed in differing and differing - {"cameras" if stream == "identity" else changed} <= {changed}
+    # A longer face is framed from further away, an old one is wrinkled: camera and appearance may follow the identity,
+    # never the other way round.
+    assert changed in differing and differing <= {changed, *(("cameras", "albedo") if stream == "identity" else ())}
 
 
 def test_the_stored_maps_are_the_light_of_the_stored_images(specs, dataset):
@@ -182,6 +202,9 @@ def test_a_seed_is_a_person_whatever_the_light_the_motion_and_the_camera(specs, 
     assert np.abs(first.identity.shape - other.identity.shape).max() > 0.5
     row = next(row for row in dataset[1] if row["clip_id"] == spec.clip_id)
     np.testing.assert_array_equal(np.float32(row["shape"]), first.identity.shape)
+    assert Appearance.model_validate_json(row["appearance"]) == first.appearance
+    np.testing.assert_array_equal(np.float32(row["skin_tone"]), first.skin_tone)
+    assert first.skin_tone.min() > 0.01 and first.skin_tone[0] > first.skin_tone[2]
     assert row["motion"] == spec.motion.name
 
 

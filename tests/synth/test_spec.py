@@ -45,7 +45,7 @@ def test_overrides_replace_the_file(tmp_path):
 
 def test_every_field_is_in_the_documentation():
     page = (Path(__file__).parents[2] / "docs" / "job.md").read_text()
-    parts = ("head", "motion", "camera", "lighting")
+    parts = ("head", "appearance", "motion", "camera", "lighting")
     fields = [name for name in JobSpec.model_fields if name not in parts]
     for part in parts:
         fields += [f"{part}.{name}" for name in JobSpec.model_fields[part].annotation.model_fields]
