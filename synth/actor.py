@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from assets.errors import SpecError
 from synth.appearance.cloth import paint_cloth
 from synth.appearance.description import Appearance
 from synth.appearance.eyes import paint_eyes
@@ -17,18 +18,20 @@ from synth.appearance.mouth import paint_mouth
 from synth.appearance.relief import make_relief
 from synth.appearance.skin import paint_skin
 from synth.appearance.worn import paint_worn
+from synth.hair.beard import BEARDS
 from synth.hair.face import grow_beard, grow_brows, grow_lashes
 from synth.hair.pigment import fibres, split_grey
 from synth.hair.scalp import grow_scalp
+from synth.hair.styles import STYLES
 from synth.heads.head import HeadModel, Identity, Person
-from synth.heads.worn.covers import make_cover
-from synth.heads.worn.glasses import make_glasses
+from synth.heads.worn.covers import COVERS, make_cover
+from synth.heads.worn.glasses import GLASSES, make_glasses
 from synth.heads.worn.tuck import tuck
 from synth.motion.performance import Performance, neutral
 from synth.scene import AnyMaterial, Strands, Subject
 
 STRANDS = 40_000
-"""Strands of a full head of hair and beard together; real ones have some 120,000, of half the width."""
+"""Hairs of a full head; a beard adds up to a third. Real heads have some 110,000, finer ones."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,6 +70,7 @@ def cast(head: HeadModel, identity: Identity, appearance: Appearance, *, subdivi
     texels: a side of the skin's maps. strands: how many hairs in all; 0 grows none and paints brows, lashes' roots and
     scalp onto the skin instead.
     """
+    _check(head, appearance)
     bare = head.person(identity)
     worn = []
     if appearance.worn.cover is not None:
@@ -85,6 +89,18 @@ def cast(head: HeadModel, identity: Identity, appearance: Appearance, *, subdivi
     }
     used = {part.material for part in person.parts} | {group.material for group in hair}
     return Actor(person, appearance, {name: materials[name] for name in sorted(used)}, hair, life)
+
+
+def _check(head: HeadModel, appearance: Appearance) -> None:
+    """Refuse names that nothing answers to."""
+    hair, worn = appearance.hair, appearance.worn
+    for field, name, known in (
+        ("hair.style", hair.style, ("bald", *STYLES, *head.hairstyles)),
+        ("hair.beard", hair.beard, ("none", "shaved", *BEARDS)),
+        ("worn.glasses", worn.glasses, (None, *GLASSES)), ("worn.cover", worn.cover, (None, *COVERS)),
+    ):
+        if name not in known:
+            raise SpecError(f"{field}: {name!r} is not one of {', '.join(str(one) for one in known)}")
 
 
 def grow_all(person: Person, appearance: Appearance, count: int) -> tuple[Strands, ...]:

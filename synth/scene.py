@@ -164,9 +164,27 @@ class Subject:
     """Materials that change over time, by name: T of them, of the same shapes as the one in ``materials``; frames
     that don't change may repeat the same object."""
 
+    def frames(self, chosen: Sequence[int]) -> Subject:
+        """The same person in chosen frames only, in their order."""
+        living = {name: _Chosen(sequence, chosen) for name, sequence in self.living.items()}
+        return dataclasses.replace(self, vertices=self.vertices[chosen], living=living)
+
     def materials_at(self, frame: int) -> dict[str, AnyMaterial]:
         """The materials of one frame."""
         return {**self.materials, **{name: sequence[frame] for name, sequence in self.living.items()}}
+
+
+class _Chosen(Sequence):
+    """Some items of a sequence, each made when it is asked for."""
+
+    def __init__(self, sequence: Sequence, chosen: Sequence[int]):
+        self._sequence, self._chosen = sequence, chosen
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, number: int):
+        return self._sequence[self._chosen[number]]
 
 
 @dataclasses.dataclass(frozen=True)

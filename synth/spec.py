@@ -37,7 +37,7 @@ class AppearanceChoice(_Model):
     """How finely people are painted and how much hair they grow; what they look like is drawn by the seed."""
 
     strands: int = pydantic.Field(40_000, ge=0, le=500_000)
-    """Hairs of a full head and beard; 0 grows none and paints brows and scalp instead."""
+    """Hairs of a full head; a beard adds up to a third. 0 grows none and paints brows and scalp instead."""
     texels: int = pydantic.Field(1024, ge=64, le=8192)
     """Texels a side of the skin's maps."""
 

@@ -49,9 +49,7 @@ def shoot(person: Actor, view: View, light: tuple[str, float], size: int, *, at:
     camera = portrait_camera(person.person, view, size) if at is None else close_up(person.person, tuple(at), width,
                                                                                     view, size)
     subject = person.perform(act)
-    frame = len(subject.vertices) - 1
-    still = dataclasses.replace(subject, vertices=subject.vertices[[frame]],
-                                living={name: [skin[frame]] for name, skin in subject.living.items()})
+    still = subject.frames([len(subject.vertices) - 1])
     renderer = make_renderer("mitsuba", "auto")
     ((picture,),) = photographs(renderer, still, [camera], [lighting(*light, height=256)], samples=samples, grey=0.2)
     return picture

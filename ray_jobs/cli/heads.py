@@ -53,7 +53,7 @@ class Heads:
     clay: bool = False
     """Grey clay instead of skin and hair."""
     strands: int = STRANDS
-    """Hairs of a full head and beard; 0 paints brows and scalp instead."""
+    """Hairs of a full head; 0 grows none and paints brows and scalp instead."""
     performance: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
     """Name of the performance; drawn by the seed if not given."""
     light: Annotated[str, tyro.conf.arg(metavar="ID")] = "procedural/beauty/0104"
@@ -130,9 +130,7 @@ def _shots(options: Heads, head: HeadModel, renderer: Renderer, light: EnvMap, w
     for seed, performance, views in rich.progress.track(work, "rendering", console=console, transient=True):
         person, subject = _subject(options, head, seed, performance)
         frames = [(frame, view) for frame in range(len(subject.vertices)) for view in views]
-        seen = [frame for frame, _ in frames]
-        stills = dataclasses.replace(subject, vertices=subject.vertices[seen], living={
-            name: [skin[frame] for frame in seen] for name, skin in subject.living.items()})
+        stills = subject.frames([frame for frame, _ in frames])
         cameras = [portrait_camera(person, view, options.size) for _, view in frames]
         pictures = photographs(renderer, stills, cameras, [light], samples=options.samples, grey=BACKGROUND)
         out += [picture for (picture,) in pictures]

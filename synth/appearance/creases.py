@@ -257,7 +257,6 @@ def _neck(rng: np.random.Generator) -> list[np.ndarray]:
     return out
 
 
-
 CHIN = Place(lambda rng: [], {"AU17": 1.0, "AU24": 0.15, "AU15": 0.2}, stretched_by={"AU26": 0.3})
 """Dimples instead of lines."""
 PLACES: dict[str, Place] = {

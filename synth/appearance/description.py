@@ -10,15 +10,13 @@ from typing import Literal
 
 import pydantic
 
-Share = pydantic.Field(ge=0, le=1)
-
 
 class _Look(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class SkinLook(_Look):
-    """Skin: two pigments and what is spread unevenly. Where nothing is said, 0 is none and 1 is as much as is common."""
+    """Skin: two pigments and what is spread unevenly. Where nothing is said, 0 is none and 1 as much as is common."""
 
     melanin: float = pydantic.Field(0.08, ge=0.005, le=0.5)
     """Volume fraction of melanosomes in the epidermis: .01 very light, .1 tan, .4 very dark (Jacques 1998)."""

@@ -13,7 +13,6 @@ from synth.hair.brows import brow_coordinates
 from synth.hair.scalp import Density
 from synth.heads.template.sculpt import smoothstep
 from synth.scene import Fibre
-from synth.seeds import derive_seed
 
 
 def hair_colour(look: HairLook) -> np.ndarray:
@@ -47,7 +46,7 @@ def scalp(point: np.ndarray, look: HairLook) -> np.ndarray:
     """(K,) how thick scalp hair stands, 0 to 1: where its strands grow, see :class:`synth.hair.scalp.Density`."""
     if look.style == "bald":
         look = look.model_copy(update={"hairline": 2.0, "density": 0.5 * look.density})
-    density = Density(look, np.random.Generator(np.random.PCG64(derive_seed(look.seed, "scalp"))))
+    density = Density(look)
     thick = np.zeros(len(point), np.float32)
     where = np.flatnonzero(point[:, 1] > -95)
     place = point[where]

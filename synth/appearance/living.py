@@ -76,7 +76,7 @@ class Life:
         box = _union([layer.box for layer, _ in active])
         slopes = self._slopes[box].copy()
         for layer, fold in active:
-            slopes[_within(layer.box, box)] += fold * layer.slopes
+            slopes[_within(layer.box, box)] += fold * layer.slopes.astype(np.float32)
         out = self.rest.normal_map.copy()
         out[box] = normals(np.clip(slopes, -2.5, 2.5, out=slopes))
         return out

@@ -138,7 +138,7 @@ def grow_beard(person: Person, appearance: Appearance, count: int) -> tuple[Stra
     their skin, and no strands."""
     look = appearance.hair
     style = BEARDS.get(look.beard)
-    if style is None or count == 0:
+    if style is None or count == 0 or look.beard_growth == 0:
         return ()
     rng = np.random.default_rng([look.seed, 6])
     follicles = int(FOLLICLES * count * min(look.density, 1.2))

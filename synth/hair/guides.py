@@ -45,7 +45,7 @@ def grow_guides(rng: np.random.Generator, shell: Shell, style: Style, roots: Roo
     else:
         curves = _loose(rng, shell, style, roots, lengths, side, cover)
     end = shorten(curves, _beyond(rng, style, roots, shell.canonical(curves)))
-    grown = np.flatnonzero(end * lengths > 1.5 * MM)
+    grown = np.flatnonzero(end * lengths > 0.5 * MM)
     points = resample(curves[grown], end[grown], style.points, style.gather)
     lock = np.clip(style.clump * rng.uniform(0.5, 1.4, len(grown)), 0, 0.95) if style.tie is None else np.full(
         len(grown), 0.9)

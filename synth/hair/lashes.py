@@ -57,8 +57,12 @@ def _eye(rng: np.random.Generator, person: Person, look: HairLook, side: int,
         # Two rows or three: roots are staggered on the margin's outer edge.
         beyond = np.radians(rng.choice([1.4, 3.0, 4.6], count, p=[0.5, 0.4, 0.1]) + rng.uniform(-0.4, 0.4, count))
         roots, kept = _roots(person, faces, centre, side, at, np.interp(at, azimuth, edge) + sign * beyond)
+        if not len(roots):
+            continue
         way = ((at - azimuth[0]) / (azimuth[-1] - azimuth[0]))[kept]
         bands.append((roots, _curves(rng, look, roots, centre, side, way, sign)))
+    if not bands:
+        return None
     roots, points = join([band[0] for band in bands]), np.concatenate([band[1] for band in bands])
     return _rehung(person, faces, centre, roots, points), points
 

@@ -26,6 +26,8 @@ HAIRS = 110_000
 """Hairs of a real head."""
 RADIUS = 0.038 * MM
 """Of a real hair."""
+WIDEST = 8.0
+"""At most so many hairs are one strand's worth: fewer strands leave skin between them instead of growing wider."""
 _REACH = 22 * MM
 """How far from a family's own guides hair still grows."""
 _BROUGHT = Style(0, 0, (0, 0, 0), points=9)
@@ -42,7 +44,7 @@ def grow_scalp(person: Person, appearance: Appearance, count: int) -> tuple[Stra
         look = look.model_copy(update={"hairline": 2.0, "density": 0.5 * look.density})
     style = _style(person, look)
     side = 1.0 if rng.random() < 0.6 else -1.0
-    density = Density(look, rng, None if style.part is None else style.part * side)
+    density = Density(look, None if style.part is None else style.part * side)
     cover = _no_cover if appearance.worn.cover is None else functools.partial(covered, appearance.worn.cover)
     shell = make_shell(person, style.over_ears)
     all_over = sample_roots(rng, person, density.full, 4000)
@@ -60,7 +62,7 @@ def grow_scalp(person: Person, appearance: Appearance, count: int) -> tuple[Stra
     if not shown.any():
         return ()
     fine = (0.6 + 0.4 * smoothstep(-2, 10, edge)) * rng.uniform(0.85, 1.15, len(roots))
-    radii = RADIUS * (HAIRS / max(count, 1)) ** 0.85 * fine[:, None] * taper(style.points)
+    radii = RADIUS * min(HAIRS / max(count, 1), WIDEST) ** 0.85 * fine[:, None] * taper(style.points)
     return (bind("hair", "hair", roots.take(shown), strands[shown], radii[shown], person),)
 
 
@@ -97,7 +99,7 @@ def _grow(rng: np.random.Generator, person: Person, look: HairLook, style: Style
         tails = None
         guide_way = parting(style, ground.canonical[rooted], side)
         way = parting(style, roots.canonical, side)
-    if not len(roots):
+    if not len(roots) or not len(guides.points):
         return None
     strands, lock = fill(rng, guides, roots, way, guide_way)
     baby = rng.random(len(roots)) * (1 - smoothstep(-2, 12, density.over(roots.canonical)))
@@ -137,10 +139,10 @@ def _shown(shell: Shell, strands: np.ndarray, cover: Cover) -> np.ndarray:
 class Density:
     """Relative hairs an area at canonical places, for one person."""
 
-    def __init__(self, look: HairLook, rng: np.random.Generator, part: float | None = None) -> None:
+    def __init__(self, look: HairLook, part: float | None = None) -> None:
         self._recession = look.hairline
         self._part = part
-        self._seed = int(rng.integers(2**31))
+        self._seed = derive_seed(look.seed, "hairline")
 
     def full(self, places: np.ndarray) -> np.ndarray:
         """(K,) of a head that loses none of its hair."""

@@ -6,9 +6,9 @@ from ray_jobs.cli.diversity import identity_lines
 from synth.heads.load import load_head
 
 
-def rows_of(shapes: list[np.ndarray], digest: str, family: str = "template") -> list[dict]:
+def rows_of(shapes: list[np.ndarray], digest: str, family: str = "template", tone: tuple = ()) -> list[dict]:
     return [{"head_family": family, "head_hash": digest, "identity": f"{family}/{k}", "shape": shape.tolist(),
-             "motion": "speech"} for k, shape in enumerate(shapes)]
+             "motion": "speech", "skin_tone": tone} for k, shape in enumerate(shapes)]
 
 
 def test_independent_people_cover_what_independent_draws_do_and_copies_do_not():
@@ -24,3 +24,10 @@ def test_independent_people_cover_what_independent_draws_do_and_copies_do_not():
 def test_people_of_a_model_that_is_not_here_are_only_counted():
     rows = rows_of([np.zeros(3), np.ones(3), np.ones(3)], "ab" * 10, "flame")
     assert identity_lines(rows)[0].startswith("identities, flame: 2 distinct of 3 people (no model here")
+
+
+def test_tones_of_skin_are_told_where_they_are_known():
+    fair, unknown = (rows_of([np.zeros(3)] * 2, "ab" * 10, "flame", tone) for tone in ((0.5, 0.35, 0.27), ()))
+    lines = identity_lines([*fair, *unknown])
+    assert any(line.startswith("skin: 2 faces") for line in lines)
+    assert not any("skin" in line for line in identity_lines(unknown))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from synth.camera.camera import Camera, look_at
+from synth.lighting.envmap import EnvMap
 from synth.scene import AnyMaterial, Fibre, Glass, Material, MeshPart, Strands, Subject
 from tests.synth.probes import sphere_subject
 
@@ -61,6 +63,11 @@ def eye(iris: Material, pane: Glass | None, size: float = 0.1) -> Subject:
                                vertices=np.concatenate([dome.vertices, disc[None].astype(np.float32)], axis=1))
 
 
+def ball(material: AnyMaterial, **options) -> Subject:
+    """A sphere of 10 cm radius, few triangles."""
+    return sphere_subject(material, rows=32, **options)
+
+
 def together(subjects: Sequence[Subject], places: Sequence[tuple[float, float, float]]) -> Subject:
     """Several one-frame subjects side by side, moved to their places (metres)."""
     parts, materials, vertices, strands, count = [], {}, [], [], 0
@@ -76,6 +83,58 @@ def together(subjects: Sequence[Subject], places: Sequence[tuple[float, float, f
                                vertices=np.concatenate(vertices, axis=1))
 
 
-def ball(material: AnyMaterial, **options) -> Subject:
-    """A sphere of 10 cm radius, few triangles."""
-    return sphere_subject(material, rows=32, **options)
+BODIES = ("stone", "flesh", "hair", "cornea", "lens", "eye")
+"""What stands in a cabinet, in a row along X."""
+APART = 2.0
+"""Metres from one to the next: they hardly light each other."""
+FLESH = np.float32([3e-3, 1.5e-3, 0.8e-3])
+_CHALK = Material(np.float32([0.5, 0.5, 0.5]), roughness=1.0, specular=0.0)
+
+
+def cabinet(fibre: Fibre = Fibre(0.4), size: float = 0.1, **surfaces: Material) -> Subject:
+    """One body of every kind, far from each other; compiling kernels is dear, and all cabinets share theirs.
+
+    surfaces: by body; what lies under the hair or behind the glass. Albedos: a colour, or (16, 32, 3).
+    """
+    def paint(body: str) -> Material:
+        surface = surfaces.pop(body, _CHALK)
+        scatter = (FLESH if surface.scatter is None else surface.scatter) if body == "flesh" else None
+        return dataclasses.replace(surface, scatter=scatter,
+                                   albedo=np.ascontiguousarray(np.broadcast_to(surface.albedo, (16, 32, 3))))
+
+    subject = together([
+        ball(paint("stone"), radius=size), ball(paint("flesh"), radius=size),
+        hairy(ball(paint("hair"), radius=size), fibre), shelled(ball(paint("cornea"), radius=size), Glass(1.376), 1.1),
+        shelled(ball(paint("lens"), radius=size), Glass(1.5, thin=True), 1.1), eye(paint("eye"), Glass(1.376), size),
+    ], [(APART * number, 0, 0) for number in range(len(BODIES))])
+    assert not surfaces, f"no such bodies: {set(surfaces)}"
+    return subject
+
+
+SAMPLES = 36
+"""A pixel in every picture of a cabinet: each number of them is a kernel of its own."""
+
+
+def place_of(body: str) -> np.ndarray:
+    """(3,) metres: the middle of a body of a cabinet."""
+    return np.array([APART * BODIES.index(body), 0, 0])
+
+
+def camera_on(body: str, width: int = 48) -> Camera:
+    """In front of one body of a cabinet."""
+    return Camera(look_at(place_of(body) + [0, 0, 0.6], place_of(body)), 85.0, width, width)
+
+
+def views(renderer, subject: Subject, bodies: Sequence[str], lights: Sequence[EnvMap],
+          seed: int = 0) -> list[dict[str, np.ndarray]]:
+    """The channels of a picture of each of these bodies of a cabinet, or of its frames if it has several."""
+    if len(subject.vertices) == 1:
+        subject = dataclasses.replace(subject, vertices=np.repeat(subject.vertices, len(bodies), axis=0))
+    lightings = [[light] * len(bodies) for light in lights]
+    return [frame.channels for frame in renderer.render(
+        subject, [camera_on(body) for body in bodies], lightings, samples=SAMPLES, seed=seed)]
+
+
+def surface_of(body: str) -> str:
+    """The name of a body's surface among a cabinet's materials."""
+    return f"surface{BODIES.index(body)}"

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from assets.errors import SpecError
 from synth.actor import cast
 from synth.appearance.description import Appearance
 from synth.appearance.sampling import sample_appearance
@@ -93,3 +94,23 @@ def test_skin_tone_is_that_of_the_face(head):
     tones = [cast(head, identity, changed(appearance, skin={"melanin": melanin}), texels=128, strands=0).skin_tone
              for melanin in (0.015, 0.3)]
     assert tones[0].shape == (3,) and tones[0].min() > 2 * tones[1].max() > 0.02
+
+
+@pytest.mark.parametrize("group, field, value", [
+    ("hair", "style", "mullet"), ("hair", "beard", "ducktail"), ("worn", "glasses", "monocle"),
+    ("worn", "cover", "crown"),
+])
+def test_a_name_that_nothing_answers_to_is_refused(head, group, field, value):
+    identity, appearance = draw(head, 0)
+    with pytest.raises(SpecError, match=f"{group}.{field}: '{value}' is not one of"):
+        cast(head, identity, changed(appearance, **{group: {field: value}}), **SMALL)
+
+
+@pytest.mark.parametrize("hair", [
+    {"style": "bald", "length": 0.3}, {"style": "buzz", "hairline": 2.0, "length": 0.3},
+    {"style": "quiff", "hairline": 2.0, "length": 0.3, "density": 0.2}, {"style": "afro", "curl": 1.0, "length": 2.0},
+])
+def test_extremes_grow_without_complaint(head, hair):
+    identity, appearance = draw(head, 1)
+    for group in cast(head, identity, changed(appearance, hair=hair), texels=64, strands=300).strands:
+        assert np.isfinite(group.offsets).all() and group.radii.max() < 4e-4, group.name

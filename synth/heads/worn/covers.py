@@ -23,9 +23,9 @@ _HEM = ((10.0, 0.7), (2.5, 0.8), (0.3, 1.1), (-0.4, 1.7), (-0.4, 2.4), (0.4, 3.0
 _CUFF = ((14.0, 0.7), (3.0, 0.9), (0.4, 1.4), (-0.9, 2.6), (-1.2, 4.2), (-0.6, 5.8), (1.0, 6.8),
          *((3.0 * row, 7.2) for row in range(1, 15)), (44.2, 6.9), (45.6, 6.2), (46.2, 5.2), (46.0, 4.2), (46.6, 3.6),
          (50.0, 3.6))
+"""The folded edge of a beanie."""
 _FOLD = 7
 """Rows at the start of either that are folded under or round the edge."""
-"""The folded edge of a beanie."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -164,7 +164,7 @@ class _Front:
     def bridges(self, fitting: Fitting) -> list[Mesh]:
         """What joins both rims over the nose."""
         style = self.style
-        bars = [(2.62 if style.wire or not style.rim[0] else 2.62, 2.0)]
+        bars = [(2.62, 2.0)]
         if style.bar:
             bars.append((2.02, 0.6))
         out = []

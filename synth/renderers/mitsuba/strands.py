@@ -61,7 +61,9 @@ def _basis(points: int) -> np.ndarray:
 
 def pieces(group: Strands, vertices: np.ndarray) -> np.ndarray:
     """(S, P, 3) float32 metres: the ends of every strand's P - 1 pieces on a frame's model vertices (N, 3)."""
-    return _basis(group.radii.shape[1]) @ group.place(vertices)
+    placed = group.place(vertices)
+    # Plain products: BLAS may round differently where memory is aligned differently.
+    return sum(share[:, None] * placed[:, k, None] for k, share in enumerate(_basis(placed.shape[1]).T))
 
 
 def control_points(group: Strands, ends: np.ndarray) -> np.ndarray:
