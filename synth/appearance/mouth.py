@@ -54,7 +54,7 @@ def _teeth(rng: np.random.Generator, enamel: np.ndarray, flesh: np.ndarray, wet:
     crown = np.clip((height - GUM_LINE) / (1 - GUM_LINE), 0, 1)
     cloud = texels.noise(rng, size, size / 60)
     tooth = _crown(enamel, crown, shade * (1 + 0.012 * cloud), 0.03 * cloud - 0.12 * beside**2)
-    tooth = tooth * (1 - smoothstep(0.9, 1.0, beside)[..., None] * np.float32([0.25, 0.34, 0.42]))
+    tooth = tooth * (1 - smoothstep(0.9, 1.0, beside)[..., None] * np.float32([0.12, 0.18, 0.24]))
     margin = GUM_LINE - 0.02 + 0.05 * beside**4 + 0.004 * cloud
     gum = 1 - smoothstep(margin - 0.012, margin + 0.012, height)
     stipple = texels.noise(rng, size, size / 170)
@@ -72,7 +72,7 @@ def _crown(enamel: np.ndarray, height: np.ndarray, shade: np.ndarray, clear: np.
     """(H, W, 3) a crown from its neck (0) to its edge (1), where it is translucent: more so where ``clear`` is high."""
     neck, edge = smoothstep(0.45, 0.0, height), smoothstep(0.72, 1.0, height + clear)
     tooth = enamel * shade[..., None] * (1 - neck[..., None] * np.float32([0.05, 0.13, 0.27]))
-    return tooth * (1 - edge[..., None] * np.float32([0.20, 0.16, 0.09]))  # what is thin lets the mouth's dark through
+    return tooth * (1 - edge[..., None] * np.float32([0.12, 0.09, 0.04]))  # what is thin lets the mouth's dark through
 
 
 def _enamel(rng: np.random.Generator, enamel: np.ndarray, wet: float, size: int) -> Material:

@@ -14,9 +14,9 @@ from synth.heads.template.hair import hairline
 from synth.heads.template.sculpt import smoothstep
 from synth.seeds import derive_seed
 
-OCTAVES = ((9.0, 0.014), (4.2, 0.022), (2.0, 0.04), (1.0, 0.065))
+OCTAVES = ((9.0, 0.014), (4.2, 0.022), (2.0, 0.05), (1.0, 0.09))
 """Undulation of the skin: wavelength in mm, and root mean square slope."""
-LATTICE = (0.7, 0.11)
+LATTICE = (0.7, 0.15)
 """The criss-cross of fine furrows: mesh in mm, and root mean square slope."""
 WEATHERED = (2.0, 0.06)
 """The same of the coarse furrows that age leaves between the wrinkles."""

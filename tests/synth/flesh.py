@@ -83,7 +83,7 @@ def together(subjects: Sequence[Subject], places: Sequence[tuple[float, float, f
                                vertices=np.concatenate(vertices, axis=1))
 
 
-BODIES = ("stone", "flesh", "hair", "cornea", "lens", "eye")
+BODIES = ("lens", "stone", "flesh", "hair", "cornea", "eye")
 """What stands in a cabinet, in a row along X."""
 APART = 2.0
 """Metres from one to the next: they hardly light each other."""
@@ -103,9 +103,10 @@ def cabinet(fibre: Fibre = Fibre(0.4), size: float = 0.1, **surfaces: Material) 
                                    albedo=np.ascontiguousarray(np.broadcast_to(surface.albedo, (16, 32, 3))))
 
     subject = together([
+        shelled(ball(paint("lens"), radius=size), Glass(1.5, thin=True), 1.1),
         ball(paint("stone"), radius=size), ball(paint("flesh"), radius=size),
         hairy(ball(paint("hair"), radius=size), fibre), shelled(ball(paint("cornea"), radius=size), Glass(1.376), 1.1),
-        shelled(ball(paint("lens"), radius=size), Glass(1.5, thin=True), 1.1), eye(paint("eye"), Glass(1.376), size),
+        eye(paint("eye"), Glass(1.376), size),
     ], [(APART * number, 0, 0) for number in range(len(BODIES))])
     assert not surfaces, f"no such bodies: {set(surfaces)}"
     return subject

@@ -36,7 +36,7 @@ GEOMETRY = ("alpha", "albedo", "normal", "depth", "position", "flow")
 def job():
     lighting = {"height": 32, "real_fraction": 0.5, "dynamic_fraction": 1.0}
     return JobSpec(seed=11, clips=2, frames=2, lightings=2, width=48, height=48, samples=16, lighting=lighting,
-                   appearance={"strands": 2000, "texels": 256})
+                   appearance={"strands": 600, "texels": 128})
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,14 @@ def specs(job):
 @pytest.fixture(scope="module")
 def dataset(specs, tmp_path_factory):
     url = str(tmp_path_factory.mktemp("dataset"))
-    rows = [render_clip(spec, url) for spec in specs]
+    rows = [render_clip(spec, url) for spec in reversed(specs)]  # the first last: the tests below go on with its scene
     pack(url)
     return Dataset.open(url), rows
+
+
+@pytest.fixture(scope="module")
+def prepared(specs):
+    return prepare_clip(specs[0])
 
 
 def with_seed(spec, **streams):
@@ -79,34 +84,11 @@ def test_a_job_draws_its_maps_from_one_split(job):
                 assert {open_library(spec.sources)[ref.id].split for ref in lighting.maps} == {split}
 
 
-def test_the_light_seed_leaves_everything_else_identical(specs):
-    spec = specs[0]
-    relit = with_seed(spec, light=derive_seed(spec.seeds.light, "other"))
-    one, other = prepare_clip(spec), prepare_clip(relit)
-    np.testing.assert_array_equal(one.subject.vertices, other.subject.vertices)
-    assert one.appearance == other.appearance
-    for frame in range(spec.frames):
-        materials = other.subject.materials_at(frame)
-        for name, material in one.subject.materials_at(frame).items():
-            if isinstance(material, Material):
-                np.testing.assert_array_equal(material.albedo, materials[name].albedo, err_msg=name)
-    for mine, its in zip(one.subject.strands, other.subject.strands, strict=True):
-        np.testing.assert_array_equal(mine.place(one.subject.vertices[0]), its.place(other.subject.vertices[0]))
-    renderer = open_renderer(spec.renderer, spec.variant)
-    frames = [list(renderer.render(clip.subject, clip.cameras, lights, samples=4, seed=clip_spec.seeds.light))
-              for clip, lights, clip_spec in ((one, one.lightings, spec), (other, other.lightings[::-1], relit))]
-    for a, b in zip(*frames, strict=True):
-        for name in GEOMETRY:
-            np.testing.assert_array_equal(a.channels[name], b.channels[name], err_msg=name)
-        assert not np.array_equal(a.channels["rgb.000"], b.channels["rgb.000"])
-
-
 @pytest.mark.parametrize("stream,changed", [("identity", "vertices"), ("motion", "vertices"), ("camera", "cameras"),
                                             ("appearance", "albedo")])
-def test_each_stream_moves_its_own_part_alone(specs, stream, changed):
-    spec = specs[0].model_copy(update={"head": specs[0].head.model_copy(update={"subdivision": 0})})
+def test_each_stream_moves_its_own_part_alone(specs, prepared, stream, changed):
     head = len(open_head("template", None).neutral)
-    before, after = (prepare_clip(s) for s in (spec, with_seed(spec, **{stream: 999})))
+    before, after = prepared, prepare_clip(with_seed(specs[0], **{stream: 999}))
 
     def parts(clip):
         bare = clip.subject.vertices[:][:, :head]  # what is worn beyond the head is the appearance's
@@ -120,10 +102,9 @@ def test_each_stream_moves_its_own_part_alone(specs, stream, changed):
     assert changed in differing and differing <= {changed, *(("cameras", "albedo") if stream == "identity" else ())}
 
 
-def test_the_stored_maps_are_the_light_of_the_stored_images(specs, dataset):
+def test_the_stored_maps_are_the_light_of_the_stored_images(specs, dataset, prepared):
     """The clip rendered again, lit by nothing but what the dataset holds, is the stored clip."""
     spec, clip = specs[0], dataset[0].clip(specs[0].clip_id)
-    prepared = prepare_clip(spec)
     lights = [[EnvMap(clip.envmap(number, t)) for t in range(spec.frames)] for number in range(len(spec.lightings))]
     cameras = [clip.camera(t) for t in range(spec.frames)]
     renderer = open_renderer(spec.renderer, spec.variant)
@@ -134,10 +115,32 @@ def test_the_stored_maps_are_the_light_of_the_stored_images(specs, dataset):
             np.testing.assert_allclose(stored, image, **tolerance, err_msg=name)
 
 
+def test_the_light_seed_leaves_everything_else_identical(specs, dataset, prepared):
+    spec = specs[0]
+    relit = with_seed(spec, light=derive_seed(spec.seeds.light, "other"))
+    one, other = prepared, prepare_clip(relit)
+    np.testing.assert_array_equal(one.subject.vertices, other.subject.vertices)
+    assert one.appearance == other.appearance
+    for frame in range(spec.frames):
+        materials = other.subject.materials_at(frame)
+        for name, material in one.subject.materials_at(frame).items():
+            if isinstance(material, Material):
+                np.testing.assert_array_equal(material.albedo, materials[name].albedo, err_msg=name)
+    for mine, its in zip(one.subject.strands, other.subject.strands, strict=True):
+        np.testing.assert_array_equal(mine.place(one.subject.vertices[0]), its.place(other.subject.vertices[0]))
+    renderer = open_renderer(spec.renderer, spec.variant)
+    stored = dataset[0].clip(spec.clip_id)
+    for frame in renderer.render(other.subject, other.cameras, other.lightings[::-1], samples=spec.samples,
+                                 seed=relit.seeds.light):
+        for name in GEOMETRY:
+            np.testing.assert_array_equal(frame.channels[name].astype(stored.read(frame.index, name).dtype),
+                                          stored.read(frame.index, name), err_msg=name)
+        assert np.abs(frame.channels["rgb.000"] - stored.read(frame.index, "rgb.000")).max() > 0.01
+
+
 def test_same_seed_same_pixels_in_a_second_dataset(specs, dataset, tmp_path):
-    rows = [render_clip(spec, str(tmp_path)) for spec in reversed(specs)]
-    assert {row["clip_id"]: row["pixel_hash"] for row in rows} == {row["clip_id"]: row["pixel_hash"]
-                                                                  for row in dataset[1]}
+    again, stored = render_clip(specs[1], str(tmp_path)), dataset[1][0]
+    assert (again["clip_id"], again["pixel_hash"]) == (stored["clip_id"], stored["pixel_hash"])
 
 
 def test_there_is_a_head_in_the_picture(dataset):
@@ -191,9 +194,8 @@ def test_another_version_of_the_renderer_is_refused(specs, tmp_path):
         render_clip(spec, str(tmp_path))
 
 
-def test_a_seed_is_a_person_whatever_the_light_the_motion_and_the_camera(specs, dataset):
-    spec = specs[0]
-    first = prepare_clip(spec)
+def test_a_seed_is_a_person_whatever_the_light_the_motion_and_the_camera(specs, dataset, prepared):
+    spec, first = specs[0], prepared
     elsewhere = prepare_clip(with_seed(spec, light=1, motion=2, camera=3, sensor=4))
     np.testing.assert_array_equal(first.identity.shape, elsewhere.identity.shape)
     assert first.identity.wardrobe == elsewhere.identity.wardrobe

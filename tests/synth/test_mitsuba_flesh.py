@@ -10,7 +10,7 @@ from synth.lighting.envmap import EnvMap
 from synth.lighting.sphere import directions
 from synth.renderers import limit_threads, make_renderer
 from synth.scene import Fibre, Material
-from tests.synth.flesh import BODIES, cabinet, camera_on, place_of, surface_of, views
+from tests.synth.flesh import cabinet, camera_on, place_of, surface_of, views
 from tests.synth.probes import matte, spot, uniform
 
 CHECKS = np.full((16, 32, 3), 0.2, np.float32)
@@ -38,12 +38,12 @@ def soft() -> EnvMap:
 def test_no_pixel_of_flesh_depends_on_the_number_of_threads(vectorised):
     import drjit
 
-    before, pictures = drjit.thread_count(), []
+    before, pictures, bodies = drjit.thread_count(), [], ("flesh", "hair", "lens")
     for threads in (1, 8):
         limit_threads(threads)
-        pictures.append(views(vectorised, cabinet(), BODIES, [spot((1, 0, 0.5))], seed=1))
+        pictures.append(views(vectorised, cabinet(), bodies, [spot((1, 0, 0.5))], seed=1))
     limit_threads(before)
-    for body, one, other in zip(BODIES, *pictures, strict=True):
+    for body, one, other in zip(bodies, *pictures, strict=True):
         for name in one:
             np.testing.assert_array_equal(one[name], other[name], err_msg=f"{name} of {body}")
 
@@ -165,8 +165,8 @@ def test_red_bleeds_into_the_shadow(vectorised):
 
 def test_flesh_and_hair_are_linear_in_light(vectorised):
     """Twice the light is twice the picture, sample by sample: nothing is decided by brightness."""
-    subject = cabinet(flesh=Material(CHECKS))
-    pictures = [views(vectorised, subject, BODIES, [spot((1, 0, 0.5), radiance=light)], seed=3) for light in (20, 40)]
-    for body, once, twice in zip(BODIES, *pictures, strict=True):
+    subject, bodies = cabinet(flesh=Material(CHECKS)), ("flesh", "hair", "cornea")
+    pictures = [views(vectorised, subject, bodies, [spot((1, 0, 0.5), radiance=light)], seed=3) for light in (20, 40)]
+    for body, once, twice in zip(bodies, *pictures, strict=True):
         for name in ("rgb.000", "specular.000"):
             np.testing.assert_allclose(twice[name], 2 * once[name], rtol=1e-4, atol=1e-5, err_msg=f"{name} of {body}")
