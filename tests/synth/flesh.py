@@ -88,10 +88,11 @@ BODIES = ("lens", "stone", "flesh", "hair", "cornea", "eye")
 APART = 2.0
 """Metres from one to the next: they hardly light each other."""
 FLESH = np.float32([3e-3, 1.5e-3, 0.8e-3])
+_BROWN = Fibre(0.4)
 _CHALK = Material(np.float32([0.5, 0.5, 0.5]), roughness=1.0, specular=0.0)
 
 
-def cabinet(fibre: Fibre = Fibre(0.4), size: float = 0.1, **surfaces: Material) -> Subject:
+def cabinet(fibre: Fibre = _BROWN, size: float = 0.1, **surfaces: Material) -> Subject:
     """One body of every kind, far from each other; compiling kernels is dear, and all cabinets share theirs.
 
     surfaces: by body; what lies under the hair or behind the glass. Albedos: a colour, or (16, 32, 3).

@@ -17,7 +17,7 @@ from synth.motion.performance import neutral
 from synth.scene import Strands
 from tests.synth.standins import write_flame
 
-COUNT = 1200
+COUNT = 500
 BROUGHT = ("afro01", "bob01", "bob02", "braid01", "long01", "ponytail01", "short01", "short02", "short03", "short04")
 
 
@@ -78,12 +78,12 @@ def test_every_style_grows_on_the_template(person, style):
     assert 0.2 * min(STYLES[style].lengths) * 1e-3 < np.median(length) < 1.4 * longest
 
 
-@pytest.mark.parametrize("style", ["slick_back", "long_wavy", "bun", "afro"])
+@pytest.mark.parametrize("style", ["long_wavy", "bun"])
 def test_styles_grow_on_a_flame_stand_in(flame, style):
     check(flame, style)
 
 
-@pytest.mark.parametrize("style", ["quiff", "bowl", "long_straight", "ponytail"])
+@pytest.mark.parametrize("style", ["quiff", "ponytail"])
 def test_styles_grow_on_makehuman(makehuman, style):
     check(makehuman, style)
 
@@ -106,7 +106,7 @@ def test_styles_differ_where_they_should(person):
     low = {style: np.quantile(grow(person, style).place(person.rest)[:, -1, 1], 0.05)
            for style in ("buzz", "bob", "long_straight")}
     assert low["buzz"] > low["bob"] + 0.01 > low["long_straight"] + 0.08
-    wide = {style: np.ptp(grow(person, style, 3000).place(person.rest)[..., 0]) for style in ("buzz", "afro")}
+    wide = {style: np.ptp(grow(person, style, 1000).place(person.rest)[..., 0]) for style in ("buzz", "afro")}
     assert wide["afro"] > wide["buzz"] + 0.05
     tips = grow(person, "bun").place(person.rest)[:, -1]
     assert np.quantile(np.linalg.norm(tips - np.median(tips, axis=0), axis=1), 0.9) < 0.06, "all hair ends in the bun"

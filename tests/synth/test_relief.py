@@ -89,7 +89,7 @@ def test_gloss_follows_the_face(head, relief):
     assert relief.clearcoat[at(head, (31.5, -6.2, 88), 3)].max() > 0.45  # the lids' wet rim
     dry = make_relief(head, changed(oil=0.0), SIZE)
     assert dry.clearcoat[nose].mean() < 0.1 * relief.clearcoat[nose].mean()
-    assert dry.roughness[nose].mean() > relief.roughness[nose].mean() + 0.02
+    assert dry.roughness[nose].mean() > relief.roughness[nose].mean() + 0.015
 
 
 def test_more_of_it_is_deeper(head, relief):

@@ -58,7 +58,7 @@ def trace(scene: mi.Scene, sampler: mi.Sampler, ray: mi.Ray3f, surfaces: Surface
     si = surfaces.comb(si, ray, seen)
     radiance, specular, onwards = _first_hit(scene, sampler, surfaces, si, ray, weight, inside, seen)
     if surfaces.fibres is not None:
-        onwards = _roulette(onwards, sampler.next_1d(), surfaces.hairy(si, seen))
+        onwards = _roulette(onwards, sampler.next_1d(), mi.Bool(False), surfaces.hairy(si, seen))
     onwards = Departure(
         ray=dr.select(reflected, ray, onwards.ray), throughput=dr.select(reflected, mi.Color3f(weight),
                                                                          onwards.throughput),
@@ -142,11 +142,16 @@ def _choose(mask: mi.Bool, one: Departure, other: Departure) -> Departure:
                        for field in dataclasses.fields(Departure)))
 
 
-def _roulette(onwards: Departure, variate: mi.Float, active: mi.Bool) -> Departure:
-    """Russian roulette on what the paths still carry; those in hair play it at once, since each hit is dear."""
-    survival = dr.minimum(dr.max(onwards.throughput), 0.95)
-    return dataclasses.replace(onwards, active=onwards.active & (~active | (variate < survival)),
-                               throughput=onwards.throughput * dr.select(active, dr.rcp(survival), 1))
+def _roulette(onwards: Departure, variate: mi.Float, active: mi.Bool, hairy: mi.Bool) -> Departure:
+    """Russian roulette on what ``active`` paths still carry, and at once, but less sternly, where they met hair.
+
+    Each hit on hair is dear; but dark hair lets so little through that its few survivors would show as bright dots.
+    """
+    carried = dr.max(onwards.throughput)
+    survival = dr.select(hairy, dr.sqrt(dr.minimum(carried, 1)), dr.minimum(carried, 0.95))
+    playing = active | hairy
+    return dataclasses.replace(onwards, active=onwards.active & (~playing | (variate < survival)),
+                               throughput=onwards.throughput * dr.select(playing, dr.rcp(survival), 1))
 
 
 @dr.syntax
@@ -187,8 +192,7 @@ def _bounces(scene, sampler, surfaces, start, max_depth, rr_depth):
         specular += dr.select(lit, found * share, 0)
 
         onwards = _depart(si, sample, throughput * bounced, share, sample.pdf, inside, going_on)
-        roulette = (depth + 1 >= rr_depth) | surfaces.hairy(si, going_on)
-        onwards = _roulette(onwards, sampler.next_1d(), roulette)
+        onwards = _roulette(onwards, sampler.next_1d(), depth + 1 >= rr_depth, surfaces.hairy(si, going_on))
         throughput = dr.select(pane, throughput, onwards.throughput)
         ray = dr.select(pane, beyond, onwards.ray)
         previous_pdf = dr.select(pane, previous_pdf, onwards.pdf)

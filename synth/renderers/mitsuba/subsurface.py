@@ -46,7 +46,8 @@ def entry(scene: mi.Scene, surfaces: Surfaces, si: mi.SurfaceInteraction3f, numb
     radius = -scale * dr.log(1 - sample.y * (1 - dr.exp(-LONGEST / 3)))
     radius = dr.maximum(radius, 1e-7)
     pdfs = _profile(radius, width)
-    weight = pdfs / dr.maximum(dr.mean(pdfs), 1e-20)
+    # (No dr.mean, which would write the number of lanes into the kernel: each frame would compile its own.)
+    weight = pdfs / dr.maximum((pdfs.x + pdfs.y + pdfs.z) / 3, 1e-20)
 
     sine, cosine = dr.sincos(2 * dr.pi * turn)
     frame = mi.Frame3f(dr.select(dr.dot(si.n, si.to_world(si.wi)) > 0, si.n, -si.n))
