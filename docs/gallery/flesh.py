@@ -99,9 +99,8 @@ def states() -> np.ndarray:
 def styles() -> np.ndarray:
     """Every style of hair."""
     views = (View(20, 5, 0.55), View(150, 5, 0.55))
-    pictures = [[shoot(actor(20 + k, 512, hair__style=name, hair__hairline=0.0), view, SOFT, 160, samples=36)
-                 for view in views] for k, name in enumerate(STYLES)]
-    return sheet([picture for pair in pictures for picture in pair], 8)
+    people = [actor(20 + k, 512, hair__style=name, hair__hairline=0.0) for k, name in enumerate(STYLES)]
+    return sheet([shoot(person, view, SOFT, 160, samples=36) for person in people for view in views], 12)
 
 
 def beards() -> np.ndarray:
