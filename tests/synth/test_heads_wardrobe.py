@@ -13,8 +13,8 @@ from assets.errors import AssetError
 from synth.heads.head import Attachment, HeadModel
 from synth.heads.load import load_head
 from synth.heads.makehuman.base import BaseMesh, read_base
+from synth.heads.makehuman.binding import thin
 from synth.heads.makehuman.hair import read_hairstyles
-from synth.heads.makehuman.ribbons import thin
 from synth.heads.makehuman.strips import Strips, find_strips
 from synth.heads.makehuman.wardrobe import choose_wardrobe, read_wardrobe
 from synth.heads.template.eyes import LIMBUS_RADIUS

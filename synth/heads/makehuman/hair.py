@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from assets.errors import AssetError
-from assets.files import one_line
-from assets.makehuman.mhclo import MhClo, read_mhclo, says_cc0
+from assets.makehuman.mhclo import MhClo
 from synth.heads.head import Attachment, Hairstyle
 from synth.heads.makehuman.base import METRES, BaseMesh
-from synth.heads.makehuman.binding import bind, pieces, quads
-from synth.heads.makehuman.ribbons import thin
+from synth.heads.makehuman.binding import bind, pieces, quads, thin
+from synth.heads.makehuman.items import Items, find_items
 from synth.heads.makehuman.strips import Strips, find_strips
-from synth.heads.makehuman.wardrobe import NAME
 
 GUIDES, POINTS = 1600, 8
 """Guide curves of a style, and control points of each."""
@@ -57,35 +54,9 @@ STYLES: dict[str, Style] = {
 """Of the styles that MakeHuman ships."""
 
 
-def read_hairstyles(folder: Path, base: BaseMesh) -> Hairstyles:
+def read_hairstyles(folder: Path, base: BaseMesh) -> Items[Hairstyle]:
     """The styles of a MakeHuman data folder by name, for example ``hair/short02``; what isn't CC0 is left out."""
-    return Hairstyles(base, {f"hair/{path.stem}": path for path in sorted(folder.glob("hair/*/*.mhclo"))
-                             if NAME.fullmatch(path.stem) and says_cc0(path)})
-
-
-class Hairstyles(Mapping):
-    """Styles by name; a file is read, and its mesh cut, at the first request."""
-
-    def __init__(self, base: BaseMesh, files: Mapping[str, Path]) -> None:
-        self._base = base
-        self._files = dict(files)
-        self._made: dict[str, Hairstyle] = {}
-
-    def __getitem__(self, name: str) -> Hairstyle:
-        if name not in self._made:
-            path = self._files[name]
-            clo = read_mhclo(path, len(self._base.vertices))
-            try:
-                self._made[name] = make_hairstyle(path.stem, clo, self._base)
-            except AssetError as error:
-                raise AssetError(f"{one_line(path)}: {error}") from None
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
+    return Items(base, find_items(folder, "hair"), lambda kind, name, clo, mesh: make_hairstyle(name, clo, mesh))
 
 
 def make_hairstyle(name: str, clo: MhClo, mesh: BaseMesh) -> Hairstyle:

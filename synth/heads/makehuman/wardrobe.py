@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from assets.errors import AssetError
-from assets.files import one_line
-from assets.makehuman.mhclo import MhClo, read_mhclo, says_cc0
+from assets.makehuman.mhclo import MhClo, read_mhclo
 from synth.heads.head import Attachment
 from synth.heads.makehuman.base import BaseMesh
 from synth.heads.makehuman.binding import attach, bind, mesh_part, pieces, quads
 from synth.heads.makehuman.eyes import make_eyes
+from synth.heads.makehuman.items import Items, find_items
 from synth.heads.template.garment import TILE
 from synth.scene import MeshPart
 
@@ -23,8 +22,6 @@ BUST = (-0.42, 0.29)
 """Garments are kept above this height and within this distance of the middle, metres, head frame: beyond the skin."""
 _NECK = -0.10
 """Metres, head frame: garments of the bust hang below this height."""
-NAME = re.compile(r"[\w-]{1,60}", re.ASCII)
-"""Of items."""
 _EASE = 0.003
 """How far a garment is moved off the body, metres: it was fitted to other bodies than ours."""
 
@@ -34,8 +31,7 @@ def read_wardrobe(folder: Path, base: BaseMesh) -> Wardrobe:
 
     What doesn't say that it is CC0 is left out, as are shoes, hats and whatever else is not worn about the bust.
     """
-    files = {f"{kind}/{path.stem}": path for kind in MAKERS for path in sorted(folder.glob(f"{kind}/*/*.mhclo"))
-             if NAME.fullmatch(path.stem) and says_cc0(path)}
+    files = {name: path for kind in MAKERS for name, path in find_items(folder, kind).items()}
     clothes = {name: read_mhclo(path, len(base.vertices)) for name, path in files.items()
                if name.startswith("clothes/")}
     garments = {name: clo for name, clo in clothes.items() if is_garment(clo, base)}
@@ -55,31 +51,13 @@ def is_garment(clo: MhClo, base: BaseMesh) -> bool:
     return bool(((y > BUST[0]) & (y < _NECK) & (np.abs(x) < BUST[1])).mean() > 0.25)
 
 
-class Wardrobe(Mapping):
-    """Attachments by name; a file is read at the first request."""
+class Wardrobe(Items[Attachment]):
+    """Attachments by name."""
 
     def __init__(self, base: BaseMesh, files: Mapping[str, Path], covered: np.ndarray) -> None:
+        super().__init__(base, files, lambda kind, name, clo, mesh: MAKERS[kind](name, clo, mesh))
         self.covered = covered
         """(K,) int64 base vertices that every garment hides: skin that nobody sees."""
-        self._base = base
-        self._files = dict(files)
-        self._made: dict[str, Attachment] = {}
-
-    def __getitem__(self, name: str) -> Attachment:
-        if name not in self._made:
-            path = self._files[name]
-            clo = read_mhclo(path, len(self._base.vertices))
-            try:
-                self._made[name] = MAKERS[name.partition("/")[0]](path.stem, clo, self._base)
-            except AssetError as error:
-                raise AssetError(f"{one_line(path)}: {error}") from None
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
 
 
 def _make_teeth(name: str, clo: MhClo, base: BaseMesh) -> Attachment:
