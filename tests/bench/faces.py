@@ -3,10 +3,10 @@
     python -m tests.bench.faces [--subjects 200] [--families template makehuman] [--sheet FILE.jpg]
 
 Each subject is a random identity in a random appearance, seen from a camera within 20 degrees of the front in a random
-moment of a random performance, with head and neck turned at most a few degrees, under five photographed maps as
-background and light, exposed by what comes from the face, as cameras do. A face counts as found where a detection
-covers the middle of the rendered face and is of about its size. Real clips, and MakeHuman's files, are looked for under
-PIXELCUBE_SHARED (or ../shared/data).
+moment of a random performance, with head and neck turned at most a few degrees and nothing worn on the head, under five
+photographed maps as background and light, exposed by what comes from the face, as cameras do. A face counts as found
+where a detection covers the middle of the rendered face and is of about its size. Real clips, and MakeHuman's files, are
+looked for under PIXELCUBE_SHARED (or ../shared/data).
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def measure(head, options: argparse.Namespace) -> tuple[np.ndarray, list[np.ndar
         seeds = Seeds.for_clip(options.seed, number)
         identity = head.sample_identity(seeds.rng("identity"))
         appearance = sample_appearance(seeds.rng("appearance"), identity, head)
-        actor = cast(head, identity, appearance, texels=512, strands=options.strands)
+        worn = appearance.worn.model_copy(update={"glasses": None, "cover": None})
+        bare = appearance.model_copy(update={"worn": worn})
+        actor = cast(head, identity, bare, texels=512, strands=options.strands)
         subject = actor.perform(moment(seeds.rng("motion")))
         rng = seeds.rng("camera")
         view = View(rng.uniform(-20, 20), rng.uniform(-8, 8), rng.uniform(0.45, 0.65))
