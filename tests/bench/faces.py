@@ -5,8 +5,8 @@
 Each subject is a random identity in a random appearance, seen from a camera within 20 degrees of the front in a random
 moment of a random performance, with head and neck turned at most a few degrees and nothing worn on the head, under five
 photographed maps as background and light, exposed by what comes from the face, as cameras do. A face counts as found
-where a detection covers the middle of the rendered face and is of about its size. Real clips, and MakeHuman's files, are
-looked for under PIXELCUBE_SHARED (or ../shared/data).
+where a detection covers the middle of the rendered face and is of about its size. Real clips, and MakeHuman's files,
+are looked for under PIXELCUBE_SHARED (or ../shared/data).
 """
 
 from __future__ import annotations
