@@ -1,6 +1,6 @@
 """Renders the sheets of heads in this folder:   python docs/gallery/heads.py [template makehuman flame smplx]
 
-48 people of each family in clay and in skin, views, and every expression unit at full strength. The licensed files of
+48 people of each family in clay, twelve in skin, views, and every expression unit at full strength. The licensed files of
 FLAME and SMPL-X can not be shown: stand-ins in their layout are, made from the template (tests/synth/standins.py).
 """
 
@@ -20,7 +20,7 @@ ROOT = FOLDER.parents[1]
 LIGHT, TURN = "bundled/city", 60.0
 SHEETS = {
     "clay": Heads(show="people", count=48, clay=True, size=128, samples=16, light=LIGHT, turn=TURN),
-    "skin": Heads(show="people", count=48, size=128, samples=25, light=LIGHT, turn=TURN),
+    "skin": Heads(show="people", count=12, size=192, samples=25, light=LIGHT, turn=TURN),
     "views": Heads(show="views", count=4, size=200, samples=25, light=LIGHT, turn=TURN),
     "expressions": Heads(show="expressions", seed=1, size=144, samples=25, light=LIGHT, turn=TURN),
 }
