@@ -1,7 +1,7 @@
 """Renders the sheets of heads in this folder:   python docs/gallery/heads.py [template makehuman flame smplx]
 
-48 people of each family in clay, twelve in skin, views, and every expression unit at full strength. The licensed files of
-FLAME and SMPL-X can not be shown: stand-ins in their layout are, made from the template (tests/synth/standins.py).
+48 people of each family in clay, twelve in skin, views, and every expression unit at full strength. The licensed files
+of FLAME and SMPL-X can not be shown: stand-ins in their layout are, made from the template (tests/synth/standins.py).
 """
 
 from __future__ import annotations
