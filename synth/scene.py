@@ -137,6 +137,11 @@ class Strands:
         return root[:, None] + (x * along + y * across + z * up)
 
 
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., 3) of length 1."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
 def triangle_frames(corners: np.ndarray) -> np.ndarray:
     """(S, 3, 3) float32 orthonormal frames of triangles (S, 3, 3): rows lie along the first edge, across, outwards."""
     edge = corners[:, 1] - corners[:, 0]

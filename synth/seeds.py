@@ -17,6 +17,11 @@ def derive_seed(*keys: int | str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
+def keyed(*keys: int | str) -> np.random.Generator:
+    """A generator of its own for any keys."""
+    return np.random.Generator(np.random.PCG64(derive_seed(*keys)))
+
+
 @dataclasses.dataclass(frozen=True)
 class Seeds:
     """One seed for each stream of a clip."""
@@ -37,4 +42,4 @@ class Seeds:
         """A fresh generator for one stream, further divided by ``keys`` (for example a lighting's index)."""
         if stream not in STREAMS:
             raise ValueError(f"stream: {stream!r} is not one of {', '.join(STREAMS)}")
-        return np.random.Generator(np.random.PCG64(derive_seed(getattr(self, stream), *keys)))
+        return keyed(getattr(self, stream), *keys)

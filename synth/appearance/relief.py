@@ -12,7 +12,7 @@ from synth.appearance.description import Appearance, SkinLook
 from synth.heads.head import HeadModel
 from synth.heads.template.hair import hairline
 from synth.heads.template.sculpt import smoothstep
-from synth.seeds import derive_seed
+from synth.seeds import keyed
 
 OCTAVES = ((9.0, 0.014), (4.2, 0.022), (2.0, 0.05), (1.0, 0.09))
 """Undulation of the skin: wavelength in mm, and root mean square slope."""
@@ -65,25 +65,21 @@ def make_relief(head: HeadModel, appearance: Appearance, size: int) -> Relief:
         return out.reshape(size, size)
 
     texel = np.minimum(metric.footprint.ravel()[seen], 40)
-    height, lost, whole = map(image, _undulation(_stream(skin, "undulation"), point, texel, zones, skin))
+    height, lost, whole = map(image, _undulation(keyed(skin.seed, "undulation"), point, texel, zones, skin))
     pits, unseen, all_pits = _pores(head, metric, image(zones.porous), image(zones.greasy), skin)
-    blemishes = np.subtract(*np.multiply(spots.inflamed(_stream(skin, "blemishes"), skin, spots.Spots(head, size)),
+    blemishes = np.subtract(*np.multiply(spots.inflamed(keyed(skin.seed, "blemishes"), skin, spots.Spots(head, size)),
                                          [[1], [0.5]]))  # without healed ones: see there
     slopes = metric.slopes(height + pits + BLEMISH_MM * blemishes.reshape(size, size))
     lost += unseen
     for layer in wrinkles.layers(head, skin, size):
         slopes[layer.box] += np.float32(layer.rest) * layer.slopes
         lost[layer.box] += np.float32(layer.rest**2) * layer.lost
-    roughness, film = _gloss(_stream(skin, "gloss"), point, zones, appearance)
+    roughness, film = _gloss(keyed(skin.seed, "gloss"), point, zones, appearance)
     # What is measured on faces holds the fine relief too: the surface between is smoother by as much.
     alpha2 = image(roughness, skin.roughness) ** 4
     alpha2 = np.maximum(alpha2 - whole - all_pits, 0.4 * alpha2) + np.minimum(lost, 0.2)
     return Relief(np.clip(slopes, -2.5, 2.5), np.clip(alpha2**0.25, 0.2, 0.8).astype(np.float32),
                   np.clip(image(film), 0, 1))
-
-
-def _stream(skin: SkinLook, part: str) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(derive_seed(skin.seed, part)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -173,7 +169,7 @@ def _lattice(rng: np.random.Generator, point: np.ndarray, mesh: float) -> np.nda
 def _pores(head: HeadModel, metric: texels.Metric, density: np.ndarray, large: np.ndarray,
            skin: SkinLook) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pits of 0.1 to 0.4 mm: height (H, W), the slope variance that the texture lacks, and all of it."""
-    rng = _stream(skin, "pores")
+    rng = keyed(skin.seed, "pores")
     at = _scatter(rng, head, metric, density)
     row, column = np.rint(at).astype(int).T % len(density)
     radius = (0.05 + 0.13 * skin.pores * large[row, column]) * np.exp(0.3 * rng.normal(size=len(at)))

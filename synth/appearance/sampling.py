@@ -7,7 +7,7 @@ import numpy as np
 from synth.appearance.description import Appearance, EyeLook, HairLook, MouthLook, SkinLook, WornLook
 from synth.appearance.tones import melanin_of
 from synth.heads.head import HeadModel, Identity
-from synth.seeds import derive_seed
+from synth.seeds import keyed
 
 
 def sample_appearance(rng: np.random.Generator, identity: Identity | None = None,
@@ -18,10 +18,7 @@ def sample_appearance(rng: np.random.Generator, identity: Identity | None = None
     """
     seed = int(rng.integers(2**62))
 
-    def stream(part: str) -> np.random.Generator:
-        return np.random.Generator(np.random.PCG64(derive_seed(seed, part)))
-
-    person = stream("person")
+    person = keyed(seed, "person")
     drawn = float(person.random() < 0.5), float(18 + 67 * person.beta(1.2, 1.7))
     male = drawn[0] if identity is None or identity.male is None else identity.male
     age = drawn[1] if identity is None or identity.age is None else identity.age
@@ -29,9 +26,9 @@ def sample_appearance(rng: np.random.Generator, identity: Identity | None = None
     dark = float(person.random())
     styles = tuple(head.hairstyles) if head is not None else ()
     return Appearance(
-        skin=_skin(stream("skin"), dark, age, male), eyes=_eyes(stream("eyes"), dark, age),
-        mouth=_mouth(stream("mouth"), age), hair=_hair(stream("hair"), dark, age, male, styles),
-        worn=_worn(stream("worn")),
+        skin=_skin(keyed(seed, "skin"), dark, age, male), eyes=_eyes(keyed(seed, "eyes"), dark, age),
+        mouth=_mouth(keyed(seed, "mouth"), age), hair=_hair(keyed(seed, "hair"), dark, age, male, styles),
+        worn=_worn(keyed(seed, "worn")),
     )
 
 

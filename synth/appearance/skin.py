@@ -16,7 +16,7 @@ from synth.appearance.description import Appearance, HairLook, SkinLook
 from synth.appearance.pigments import diffuse_mfp, skin_albedo
 from synth.heads.head import HeadModel
 from synth.heads.template.sculpt import smoothstep
-from synth.seeds import derive_seed
+from synth.seeds import keyed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def paint_skin(head: HeadModel, appearance: Appearance, size: int, painted_hair:
     travel = diffuse_mfp(appearance.skin.melanin, appearance.skin.haemoglobin)
     for share, depth in ((skin.veins, VEIN_DEPTH), (skin.roots, ROOT_DEPTH)):
         albedo *= 1 - share[..., None] * np.exp(-2 * depth / travel).astype(np.float32)
-    albedo = wear_albedo(albedo, head, _stream(appearance.skin.seed, "worn"))
+    albedo = wear_albedo(albedo, head, keyed(appearance.skin.seed, "worn"))
     if painted_hair:
         albedo = _hair(head, appearance, albedo)
     return np.clip(albedo, 0.01, 0.9)
@@ -61,33 +61,28 @@ def skin_pigments(head: HeadModel, appearance: Appearance, size: int) -> Pigment
     front = np.flatnonzero((point[:, 2] > 20) & (point[:, 1] > -150))
     face = point[front]
     footprint = texels.metric(head, "skin", size).footprint.ravel()
-    melanin, blood = _mottle(_stream(look.seed, "mottle"), point, footprint, look)
+    melanin, blood = _mottle(keyed(look.seed, "mottle"), point, footprint, look)
     dark = float(smoothstep(0.04, 0.22, np.float64(look.melanin)))
     melanin[front] += regions.face_melanin(face, look.shadows, dark)
     blood[front] += regions.face_blood(face, look.redness) + 0.30 * look.shadows * regions.eye_veins(face)
     _body(point, look, melanin, blood)
-    pores = spots.pores(_stream(look.seed, "pores"), face)
+    pores = spots.pores(keyed(look.seed, "pores"), face)
     pores *= 0.25 * look.pores * smoothstep(0.75, 0.35, footprint[front])
     melanin[front] += pores * (1 - 0.4 * dark)
     blood[front] += pores
     marks = spots.Spots(head, size)
-    redder, browner = spots.inflamed(_stream(look.seed, "blemishes"), look, marks)
+    redder, browner = spots.inflamed(keyed(look.seed, "blemishes"), look, marks)
     melanin += browner * (0.4 + 0.8 * dark)
     blood += redder
-    blood[front] += 1.2 * look.veins * spots.spider_veins(_stream(look.seed, "spider veins"), face)
+    blood[front] += 1.2 * look.veins * spots.spider_veins(keyed(look.seed, "spider veins"), face)
     _eyelids(front, face, melanin, blood)
-    red = _lips(_stream(look.seed, "lips"), look, dark, front, face, melanin, blood)
+    red = _lips(keyed(look.seed, "lips"), look, dark, front, face, melanin, blood)
     melanin = look.melanin * np.exp(melanin)
-    added = spots.added_melanin(_stream(look.seed, "spots"), look, marks)
+    added = spots.added_melanin(keyed(look.seed, "spots"), look, marks)
     added[front] *= 1 - 0.8 * red
     melanin += added
     maps = melanin, look.haemoglobin * np.exp(blood), _veins(look, dark, point, front), _roots(hair, point, front, red)
     return Pigments(*(values.reshape(image.shape[:2]).astype(np.float32) for values in maps))
-
-
-def _stream(seed: int, part: str) -> np.random.Generator:
-    """A generator for one part of the picture, so that a change to one never moves another."""
-    return np.random.Generator(np.random.PCG64(derive_seed(seed, part)))
 
 
 def _mottle(rng: np.random.Generator, point: np.ndarray, footprint: np.ndarray,
@@ -151,7 +146,7 @@ def _lips(rng: np.random.Generator, look: SkinLook, dark: float, front: np.ndarr
 
 def _veins(look: SkinLook, dark: float, point: np.ndarray, front: np.ndarray) -> np.ndarray:
     """(K,) blood in deep veins, and in the thin skin under the eyes; melanin hides it."""
-    veins = 0.5 * look.veins * spots.deep_veins(_stream(look.seed, "veins"), point)
+    veins = 0.5 * look.veins * spots.deep_veins(keyed(look.seed, "veins"), point)
     veins[front] += 0.20 * look.shadows * regions.eye_veins(point[front])
     return (1 - 0.8 * dark) * np.minimum(veins, 0.8)
 
@@ -161,7 +156,7 @@ def _roots(look: HairLook, point: np.ndarray, front: np.ndarray, red: np.ndarray
     black = follicles.darkness(look)
     roots = 0.30 * black * follicles.scalp(point, look)
     face = point[front]
-    beard = (1 - red) * follicles.beard_shadow(_stream(look.seed, "beard"), face, look)
+    beard = (1 - red) * follicles.beard_shadow(keyed(look.seed, "beard"), face, look)
     roots[front] = np.maximum(np.maximum(roots[front], beard), 0.35 * black * follicles.brow_roots(face, look))
     return roots
 
@@ -171,7 +166,7 @@ def _hair(head: HeadModel, appearance: Appearance, albedo: np.ndarray) -> np.nda
     look = appearance.hair
     colour = follicles.hair_colour(look)
     point = np.ascontiguousarray(texels.positions(head, "skin", len(albedo)).reshape(-1, 3))
-    rng = _stream(look.seed, "painted")
+    rng = keyed(look.seed, "painted")
     grain = np.clip(0.88 + 0.10 * texels.solid_noise(rng, point, 1.6), 0, 1.1)
     cover = 0.85 * grain * follicles.scalp(point, look)
     brows = 0.92 * follicles.painted_brows(rng, point, look)

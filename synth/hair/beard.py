@@ -10,12 +10,12 @@ from scipy.spatial import cKDTree
 
 from synth.appearance.description import Appearance, HairLook
 from synth.hair.ground import Ground, along_skin, cling, trace
-from synth.hair.grow import unit, waves
+from synth.hair.grow import waves
 from synth.hair.roots import Roots, bind, sample_roots
 from synth.heads.head import Person
 from synth.heads.template.sculpt import CHEILION, lip_coordinates, mouth_line, smoothstep
 from synth.heads.worn.covers import covered
-from synth.scene import Strands
+from synth.scene import Strands, unit
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial import cKDTree
 
-from synth.hair.grow import unit
 from synth.hair.roots import Roots
 from synth.heads.head import Person
 from synth.heads.rigid import Samples
-from synth.scene import vertex_normals
+from synth.scene import unit, vertex_normals
 
 ROOT_DEPTH = 0.0002
 """Metres that strands begin beneath the skin, so that none floats."""

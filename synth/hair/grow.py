@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from synth.hair.roots import Roots
 from synth.heads.head import Person
-from synth.scene import vertex_normals
+from synth.scene import unit, vertex_normals
 
 MM = 1e-3
 _EAR = np.array([[64.0, -50.0, -50.0], [120.0, 34.0, 12.0]])
@@ -76,11 +76,6 @@ def _wrapped(ears: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         wide = np.array([reach[near].max() for near in cKDTree(cells).query_ball_point(cells, 7 / 3)])
         out.append((np.c_[sign * wide, cells * 3 * MM], np.tile([float(sign), 0.0, 0.0], (len(cells), 1))))
     return out
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., 3) of length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
 def resample(curves: np.ndarray, end: np.ndarray, points: int, gather: float = 1.0) -> np.ndarray:

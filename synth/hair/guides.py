@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial import cKDTree
 
-from synth.hair.grow import MM, Guides, Shell, keep_out, resample, shorten, unit, waves
+from synth.hair.grow import MM, Guides, Shell, keep_out, resample, shorten, waves
 from synth.hair.roots import Roots
 from synth.hair.styles import Style
 from synth.heads.template.sculpt import smoothstep
+from synth.scene import unit
 
 STEPS = 30
 """Of a guide from root to tip."""

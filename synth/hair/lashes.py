@@ -9,12 +9,11 @@ from scipy.spatial import cKDTree
 
 from synth.appearance.description import Appearance, HairLook
 from synth.hair.ground import ROOT_DEPTH, cling
-from synth.hair.grow import unit
 from synth.hair.roots import Roots, bind, join
 from synth.heads.head import Person, eye_centres
 from synth.heads.rigid import Samples
 from synth.motion.performance import neutral
-from synth.scene import Strands, triangle_frames, vertex_normals
+from synth.scene import Strands, triangle_frames, unit, vertex_normals
 
 UPPER, LOWER = 130, 62
 """Hairs of one eye's lids."""

@@ -18,7 +18,7 @@ from synth.heads.template.hair import hairline
 from synth.heads.template.sculpt import smoothstep
 from synth.heads.worn.covers import covered
 from synth.scene import Strands
-from synth.seeds import derive_seed
+from synth.seeds import derive_seed, keyed
 
 GUIDES = 2200
 """Most guide curves of a full head; at least eight strands share one."""
@@ -39,7 +39,7 @@ _HORSESHOE = Style(0, 0, (5, 6, 4), rise=45, bend=30, lift=4, clump=0.0, points=
 def grow_scalp(person: Person, appearance: Appearance, count: int) -> tuple[Strands, ...]:
     """Strands ``hair`` of a person at rest: at most ``count``, fewer where the style or baldness leaves skin."""
     look = appearance.hair
-    rng = np.random.Generator(np.random.PCG64(derive_seed(look.seed, "scalp")))
+    rng = keyed(look.seed, "scalp")
     if look.style == "bald":
         look = look.model_copy(update={"hairline": 2.0, "density": 0.5 * look.density})
     style = _style(person, look)

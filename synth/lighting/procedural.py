@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 
-import numpy as np
-
 from assets.errors import AssetError
 from synth.lighting.envmap import EnvMap
 from synth.lighting.families.base import Family, Params
@@ -14,7 +12,7 @@ from synth.lighting.families.coloured import Gels, Gradient, Points
 from synth.lighting.families.studio import Beauty, Rim, Studio
 from synth.lighting.families.sunsky import SunSky
 from synth.lighting.families.window import Window
-from synth.seeds import derive_seed
+from synth.seeds import keyed
 
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (SunSky(), Studio(), Beauty(), Rim(), Gels(), Points(), Gradient(), Window())
@@ -36,7 +34,7 @@ def catalogue_ids() -> tuple[str, ...]:
 def params_of(light_id: str) -> Params:
     """The parameters that an id stands for, drawn from a seed made of the id alone."""
     family = _family(light_id)
-    return family.sample(np.random.Generator(np.random.PCG64(derive_seed(light_id))))
+    return family.sample(keyed(light_id))
 
 
 def digest_of(light_id: str) -> str:

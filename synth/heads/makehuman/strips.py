@@ -10,6 +10,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from assets.errors import AssetError
+from synth.scene import unit
 
 MAX_QUADS = 20_000
 """Most faces of a mesh that is cut into strips; hair for real time has some thousands."""
@@ -78,7 +79,7 @@ class Strips:
         left, right = (self.sample(strip, distance, np.full(len(strip), edge)) @ self.points for edge in (0.0, 1.0))
         normal = np.cross(right - left, on - before)
         inside = (normal * self.outward(0.5 * (left + right))).sum(axis=1, keepdims=True) < 0
-        return _unit(np.where(inside, -normal, normal))
+        return unit(np.where(inside, -normal, normal))
 
     def sample(self, strip: np.ndarray, distance: np.ndarray, across: np.ndarray) -> csr_matrix:
         """(L, M) rows that give points of strips: at a distance from the root, and from 0 (left) to 1 (right) across.
@@ -118,11 +119,11 @@ def find_strips(points: np.ndarray, quads: np.ndarray, guide: Callable[[np.ndarr
     corner = points[quads]
     centre = corner.mean(axis=1)
     rough = guide(centre)
-    normal = _unit(np.cross(corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]))
+    normal = unit(np.cross(corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]))
     rough = rough - (rough * normal).sum(axis=1, keepdims=True) * normal
-    rough = _cards_run_lengthwise(centre, quads, len(points), _unit(rough)) if lengthwise else _unit(rough)
-    one = _unit(corner[:, 1] + corner[:, 2] - corner[:, 0] - corner[:, 3])
-    two = _unit(corner[:, 2] + corner[:, 3] - corner[:, 0] - corner[:, 1])
+    rough = _cards_run_lengthwise(centre, quads, len(points), unit(rough)) if lengthwise else unit(rough)
+    one = unit(corner[:, 1] + corner[:, 2] - corner[:, 0] - corner[:, 3])
+    two = unit(corner[:, 2] + corner[:, 3] - corner[:, 0] - corner[:, 1])
     ways = np.stack([one, two, -one, -two], axis=1)
     edges = np.sort(np.stack([quads, np.roll(quads, -1, axis=1)], axis=2), axis=2)  # (F, 4, 2): edge k leaves corner k
     keys = edges[..., 0].astype(np.int64) * len(points) + edges[..., 1]
@@ -131,10 +132,6 @@ def find_strips(points: np.ndarray, quads: np.ndarray, guide: Callable[[np.ndarr
     face = np.arange(len(quads))
     entry, leave = keys[face, (way + 3) % 4], keys[face, (way + 1) % 4]
     return _nodes(points, quads, way, _chains(entry, leave), outward)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
 def _cards_run_lengthwise(centre: np.ndarray, quads: np.ndarray, count: int, rough: np.ndarray) -> np.ndarray:

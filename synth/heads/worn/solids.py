@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from synth.scene import unit
+
 MIRROR = np.array([-1.0, 1.0, 1.0])
 _CAP = np.array([(0.98, 0.2), (0.83, 0.56), (0.56, 0.83), (0.2, 0.98)])
 """How far a rounded end has come, and its breadth, ring by ring from the end's middle inwards."""
@@ -46,7 +48,7 @@ def sweep(path: np.ndarray, across: np.ndarray, half: np.ndarray, *, closed: boo
     half = np.broadcast_to(half, (len(path), 2)).astype(float)
     tangent = _tangents(path, closed)
     across = _carried(across, tangent) if np.ndim(across) == 1 else across
-    across = _unit(across - (across * tangent).sum(axis=1, keepdims=True) * tangent)
+    across = unit(across - (across * tangent).sum(axis=1, keepdims=True) * tangent)
     if not closed:
         path, across, half, tangent = _rounded(path, across, half, tangent)
     other = np.cross(tangent, across)
@@ -101,15 +103,15 @@ def resample(path: np.ndarray, step: float) -> np.ndarray:
 
 def _tangents(path: np.ndarray, closed: bool) -> np.ndarray:
     if closed:
-        return _unit(np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0))
-    return _unit(np.gradient(path, axis=0))
+        return unit(np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0))
+    return unit(np.gradient(path, axis=0))
 
 
 def _carried(start: np.ndarray, tangent: np.ndarray) -> np.ndarray:
     """A direction carried along a curve without twist (parallel transport)."""
     out = [np.asarray(start, float)]
     for t in tangent:
-        out.append(_unit(out[-1] - t * (t @ out[-1])))
+        out.append(unit(out[-1] - t * (t @ out[-1])))
     return np.array(out[1:])
 
 
@@ -124,7 +126,3 @@ def _rounded(path: np.ndarray, across: np.ndarray, half: np.ndarray, tangent: np
         close = (beyond[:1], across[end][None], half[end][None] * 1e-3, tangent[end][None])
         ends.append([np.concatenate([tip, ring])[order] for tip, ring in zip(close, rings, strict=True)])
     return tuple(np.concatenate(three) for three in zip(ends[0], (path, across, half, tangent), ends[1], strict=True))
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
