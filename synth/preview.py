@@ -75,8 +75,9 @@ def photographs(renderer: Renderer, subject: Subject, cameras: Sequence[Camera],
                 spot: np.ndarray | None = None) -> Iterable[list[np.ndarray]]:
     """For each frame of a subject, under each map, a picture (H, W, 3) of display values in [0, 1].
 
-    Exposed by an incident-light meter before the face or, with a mask ``spot`` (H, W), by what comes from there: that
-    is how a camera meters a face, and it makes all skin mid-grey. The background is the map, or ``grey`` display value.
+    Exposed by an incident-light meter before the face or, with a mask ``spot`` (H, W), by what comes from there, as a
+    camera that meters a face does: it makes all skin mid-grey, whatever glints on it. The background is the map, or
+    ``grey`` display value.
     """
     stills = [[light] * len(cameras) for light in maps]
     for frame in renderer.render(subject, cameras, stills, samples=samples, seed=seed, lobes=False):
@@ -87,12 +88,21 @@ def _develop(frame: Frame, number: int, light: EnvMap, grey: float | None, spot:
     rgb, alpha = frame.channels[f"rgb.{number:03d}"], frame.channels["alpha"][..., None]
     seen = spot & (alpha[..., 0] > 0.99) if spot is not None else np.zeros(alpha.shape[:2], bool)
     # A spot meter reads radiance: pi times it is the irradiance that would make a white card look so.
-    reading = np.pi * rgb[seen].mean(axis=0) / GREY_CARD if seen.any() else light.irradiance(
+    reading = np.pi * _log_average(rgb[seen]) / GREY_CARD if seen.any() else light.irradiance(
         frame.camera.camera_to_world[:3, 2])
     film = Film(exposure_ev=meter(reading))
     if grey is None:
         return film.develop(rgb + (1 - alpha) * light.look_up(frame.camera.rays()))
     return film.develop(rgb / np.maximum(alpha, 1e-6)) * alpha + (1 - alpha) * grey
+
+
+def _log_average(rgb: np.ndarray) -> np.ndarray:
+    """Mean density (3,) of pixels (K, 3), as radiance (Reinhard et al. 2002, eq. 1).
+
+    A sensor's meter saturates; a plain mean of radiance would let one sunlit rim darken the whole face by two stops.
+    """
+    floor = 1e-3 * rgb.mean(axis=0)
+    return np.exp(np.log(np.maximum(rgb, floor)).mean(axis=0))
 
 
 def sheet(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:

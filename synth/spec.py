@@ -14,7 +14,7 @@ from assets.errors import SpecError
 from synth.lighting.sequence import SequenceSpec
 from synth.seeds import Seeds
 
-CODE_VERSION = "0.5"
+CODE_VERSION = "0.6"
 """Part of every clip's id: raise it whenever the pixels of an unchanged specification change."""
 
 
@@ -101,6 +101,18 @@ class LightingChoice(_Model):
     """Rows of the rendered and stored environment maps; columns are twice that."""
 
 
+class RenderChoice(_Model):
+    """How pictures are made."""
+
+    method: Literal["auto", "path", "transport"] = "auto"
+    """``path`` traces paths for every lighting: ground truth. ``transport`` traces the response to all directions of
+    light once, and each lighting is a product with it. ``auto``: transport where it is faster (docs/transport.md)."""
+    paths: int = pydantic.Field(512, ge=1, le=1 << 20)
+    """Paths a pixel of the transport."""
+    store: bool = False
+    """Keep each frame's transport beside its pictures: whoever reads the clip may light it anew."""
+
+
 class ClipSpec(_Model):
     """Everything that decides a clip's pixels; its id is a hash of this (with asset digests) and the code version."""
 
@@ -120,6 +132,8 @@ class ClipSpec(_Model):
     """Samples a pixel of each beauty image; a square number is stratified best."""
     lobes: bool = True
     """Whether diffuse and specular parts are kept beside rgb."""
+    render: RenderChoice = RenderChoice(method="path")
+    """How pictures are made; no ``auto`` any more, the planner has chosen."""
     renderer: Literal["mitsuba"] = "mitsuba"
     """Renderer backend."""
     variant: str
@@ -169,7 +183,7 @@ class JobSpec(_Model):
     """Frames a clip."""
     fps: float = pydantic.Field(24.0, gt=0, le=1000)
     """Frames a second."""
-    lightings: int = pydantic.Field(16, ge=1, le=999)
+    lightings: int = pydantic.Field(16, ge=1, le=4096)
     """Lightings a clip."""
     width: int = pydantic.Field(192, ge=16, le=8192)
     """Image width, pixels."""
@@ -181,6 +195,8 @@ class JobSpec(_Model):
     """Samples where only the slow scalar variant starts; a quarter of ``samples`` if not given."""
     lobes: bool = True
     """Keep diffuse and specular parts."""
+    render: RenderChoice = RenderChoice()
+    """How pictures are made."""
     renderer: Literal["mitsuba"] = "mitsuba"
     """Renderer backend."""
     variant: str = "auto"

@@ -28,7 +28,7 @@ def fibres(look: HairLook) -> dict[str, Fibre]:
     red = 0.22 * eu / (eu + 0.4) * np.exp(-eu / 3.0)
     return {
         "hair": Fibre(eu, pheo, 0.28, 0.30),
-        "brows": Fibre(1.15 * eu + 0.18 * fair, 1.1 * pheo, 0.30, 0.30),
+        "brows": Fibre(1.15 * eu + 0.35 * fair, 1.1 * pheo, 0.30, 0.30),
         "lashes": Fibre(1.6 * eu + 0.55, pheo, 0.28, 0.30),
         "beard": Fibre(0.8 * eu, 1.2 * pheo + red, 0.33, 0.34),
         "grey": Fibre(0.015, 0.0, 0.35, 0.38),

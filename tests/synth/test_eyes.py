@@ -208,7 +208,7 @@ def test_looks_show():
     calm, red = (paint_eyes(EyeLook(veins=veins), 256)["eye"].albedo for veins in (0.0, 1.0))
     assert (red[..., 0] / red[..., 1]).mean() > 1.05 * (calm[..., 0] / calm[..., 1]).mean()
     white = calm[20:60, 108:148]  # above the iris
-    assert 0.45 < white.mean() < 0.68
+    assert 0.34 < white.mean() < 0.46, "no brighter than light skin"
     yellow = paint_eyes(EyeLook(sclera_yellow=1.0), 256)["eye"].albedo[20:60, 108:148]
     assert yellow[..., 2].mean() < 0.85 * white[..., 2].mean()
     nose, temple = calm[128, 18], calm[128, 237]
