@@ -93,6 +93,34 @@ def test_living_materials_change_from_frame_to_frame(renderer):
     np.testing.assert_allclose(albedos, [[0.6, 0.5, 0.5], [0.6, 0.3, 0.3], [0.6, 0.3, 0.3]], atol=1e-4)
 
 
+def test_replayed_pictures_are_those_that_are_traced(vectorised, monkeypatch):
+    """Within a frame kernels are replayed for the next light, and must see what has moved or changed since."""
+    from synth.renderers.mitsuba import path
+
+    subject, freeze = cabinet(), path.dr.freeze
+    subject = dataclasses.replace(subject, vertices=np.concatenate([subject.vertices, subject.vertices + 0.01]),
+                                  living={surface_of("hair"): (matte(0.5), matte(0.2))})
+    pictures = []
+    for enabled in (True, False):
+        monkeypatch.setattr(path.dr, "freeze", lambda f, on=enabled, **_: freeze(f, enabled=on))
+        vectorised._scene, vectorised._key = None, ()
+        pictures.append(views(vectorised, subject, ["hair", "hair"], [uniform(), spot((1, 0, 0.5))]))
+    vectorised._scene, vectorised._key = None, ()
+    for replayed, traced in zip(*pictures, strict=True):
+        for name in traced:
+            np.testing.assert_array_equal(replayed[name], traced[name], err_msg=name)
+
+
+def test_uploads_begin_at_cache_lines():
+    from synth.renderers.mitsuba.arrays import aligned
+
+    for first in range(4):
+        image = np.arange(24, dtype=np.float32)[first:first + 20].reshape(4, 5).T
+        copy = aligned(image)
+        assert copy.ctypes.data % 64 == 0 and copy.flags.c_contiguous
+        np.testing.assert_array_equal(copy, image)
+
+
 def test_only_new_textures_are_uploaded(renderer):
     from synth.renderers.mitsuba.bsdf import LiveBsdf
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import mitsuba as mi
 import numpy as np
 
+from synth.renderers.mitsuba.arrays import aligned
 from synth.scene import AnyMaterial, Fibre, Glass, Material
 
 BLACK_PIGMENT = 1e4
@@ -62,7 +63,7 @@ def describe(material: AnyMaterial, lobe: str = "all") -> dict:
 
 
 def _texture(image: np.ndarray | float) -> dict:
-    return {"type": "bitmap", "bitmap": mi.Bitmap(texels(image)), "raw": True}
+    return {"type": "bitmap", "bitmap": mi.Bitmap(aligned(texels(image))), "raw": True}  # it takes no read-only memory
 
 
 def _fibre_parameters(fibre: Fibre, gloss_only: bool) -> dict:
@@ -107,7 +108,7 @@ class LiveBsdf:
                 self._write(_fibre_parameters(material, self._gloss_only))
         elif isinstance(material, Material):
             self._write(self._changes(material) if gloss else {
-                "specular": 0.0, "clearcoat.data": mi.TensorXf(np.zeros_like(texels(material.clearcoat)))})
+                "specular": 0.0, "clearcoat.data": mi.TensorXf(aligned(np.zeros_like(texels(material.clearcoat))))})
         self._shown = material if gloss else None
 
     def _changes(self, material: Material) -> dict:
@@ -120,9 +121,10 @@ class LiveBsdf:
         before = {} if shown is None else {
             "base_color.data": _BLACK if self._gloss_only else shown.albedo,
             "roughness.data": shown.roughness, "clearcoat.data": shown.clearcoat}
-        values |= {key: mi.TensorXf(texels(image)) for key, image in textures.items() if before.get(key) is not image}
+        values |= {key: mi.TensorXf(aligned(texels(image))) for key, image in textures.items()
+                   if before.get(key) is not image}
         if material.normal_map is not None and (shown is None or shown.normal_map is not material.normal_map):
-            values["normalmap.data"] = mi.TensorXf(texels(material.normal_map / 2 + 0.5))
+            values["normalmap.data"] = mi.TensorXf(aligned(texels(material.normal_map / 2 + 0.5)))
         return values
 
     def _write(self, values: Mapping) -> None:

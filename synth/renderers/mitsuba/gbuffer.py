@@ -11,6 +11,7 @@ import mitsuba as mi
 import numpy as np
 
 from synth.renderers.mitsuba import path
+from synth.renderers.mitsuba.arrays import aligned
 from synth.renderers.mitsuba.glass import PANES, covered_and_touched
 from synth.renderers.mitsuba.surfaces import Surfaces, registry_id
 from synth.scene import AnyMaterial, Glass
@@ -115,13 +116,13 @@ class GBuffer:
                      shapes.index(si.shape) + 1) if si.is_valid() else (0,) * 11 for si in hits]
             values, valid = np.array(rows, np.float64).reshape(-1, 11), np.array([si.is_valid() for si in hits], bool)
         else:
-            ray = mi.Ray3f(mi.Point3f(*origins.T.astype(np.float32)), mi.Vector3f(*directions.T.astype(np.float32)))
+            ray = mi.Ray3f(*(kind(*(aligned(axis) for axis in numbers.T)) for kind, numbers in
+                             ((mi.Point3f, origins), (mi.Vector3f, directions))))
             si = self._scene.ray_intersect(ray)
-            albedo = si.bsdf(ray).eval_diffuse_reflectance(si, si.is_valid())
-            shape = dr.reinterpret_array(mi.UInt32, si.shape)
-            valid = np.array(si.is_valid())
-            columns = [*np.array(si.p), *np.array(si.sh_frame.n), *np.array(albedo), np.array(si.prim_index),
-                       np.array(shape)]
+            found = [*si.p, *si.sh_frame.n, *si.bsdf(ray).eval_diffuse_reflectance(si, si.is_valid()), si.prim_index,
+                     dr.reinterpret_array(mi.UInt32, si.shape), si.is_valid()]
+            dr.eval(found)  # one kernel, where each conversion would trace anew
+            *columns, valid = (np.array(column) for column in found)
             values = np.where(valid[:, None], np.stack(columns, axis=1).astype(np.float64), 0)
         part = np.where(valid, self._part_of_shape[values[:, 10].astype(np.int64)], -1)
         return {"position": values[:, :3].astype(np.float32), "normal": values[:, 3:6].astype(np.float32),

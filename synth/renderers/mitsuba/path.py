@@ -11,12 +11,14 @@ surface (:mod:`.subsurface`); seen in the light of a bounce it is an ordinary su
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import drjit as dr
 import mitsuba as mi
 import numpy as np
 
 from synth.renderers.mitsuba import glass, subsurface
+from synth.renderers.mitsuba.arrays import aligned
 from synth.renderers.mitsuba.surfaces import Surfaces
 
 MAX_LANES = 1 << 23
@@ -69,49 +71,51 @@ def trace(scene: mi.Scene, sampler: mi.Sampler, ray: mi.Ray3f, surfaces: Surface
 
 
 def _first_hit(scene, sampler, surfaces, si, ray, weight, inside, active):
-    """Light that comes straight from the sky by way of the first hit, and where paths go on from it."""
+    """Light that comes straight from the sky by way of the first hit, and where paths go on from it.
+
+    Of flesh this is the gloss, chosen with probability ``GLOSS``; :func:`_flesh` adds the base. Both kinds of surface
+    share calls of BSDFs and shadow rays: each more is traced, compiled and waited for.
+    """
     context = mi.BSDFContext()
     light, arriving = scene.sample_emitter_direction(si, sampler.next_2d(), False, active)
-    lit = active & (light.pdf != 0)
     to_light = si.to_local(light.d)
     arriving *= weight
     sample1, sample2 = sampler.next_1d(), sampler.next_2d()
 
+    twin, own = surfaces.twin(si, active), si.bsdf(ray)
     number = None if surfaces.flesh is None else surfaces.flesh_number(si, active)
-    plain = active if number is None else active & (number == 0)
-    value, pdf, sample, bounced = si.bsdf(ray).eval_pdf_sample(context, si, to_light, sample1, sample2, plain)
-    twin = surfaces.twin(si, active)
-    gloss = twin.eval(context, si, to_light, plain)
-    here = arriving * glass.unoccluded(scene, surfaces, si.spawn_ray(light.d), inside, lit & (dr.max(value) > 0))
-    radiance = here * value * mis_weight(light.pdf, pdf)
-    specular = here * dr.minimum(gloss, value) * mis_weight(light.pdf, pdf)
+    if number is None:
+        plain, chance, lobe, shifted = active, mi.Float(1), own, sample1
+    else:
+        fleshy = active & (number != 0)
+        plain, chance, lobe = active & ~fleshy, dr.select(fleshy, GLOSS, mi.Float(1)), dr.select(fleshy, twin, own)
+        mirror = sample1 < GLOSS
+        shifted = dr.select(mirror, sample1 / GLOSS, (sample1 - GLOSS) / (1 - GLOSS))
+        shifted = dr.select(fleshy, shifted, sample1)
+    value, pdf, sample, bounced = lobe.eval_pdf_sample(context, si, to_light, shifted, sample2, active)
+    lit = active & (light.pdf != 0) & (dr.max(value) > 0)
+    here = arriving * glass.unoccluded(scene, surfaces, si.spawn_ray(light.d), inside, lit)
+    mis = mis_weight(light.pdf, chance * pdf)
+    radiance = here * value * mis
+    specular = here * dr.select(plain, dr.minimum(twin.eval(context, si, to_light, plain), value), value) * mis
     full = bounced * sample.pdf
     share = dr.clip(dr.select(full > 0, twin.eval(context, si, sample.wo, plain) / full, 0), 0, 1)
-    onwards = _depart(si, sample, bounced * weight, share, sample.pdf, inside, plain)
+    onwards = _depart(si, sample, bounced * weight / chance, share, chance * sample.pdf, inside, active)
     if number is None:
         return radiance, specular, onwards
 
-    fleshy = active & (number != 0)
-    from_flesh = _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, inside,
-                        sample1, sample2, fleshy)
-    return (dr.select(fleshy, from_flesh[0], radiance), dr.select(fleshy, from_flesh[1], specular),
-            _choose(fleshy, from_flesh[2], onwards))
+    onwards.share = dr.select(fleshy, mi.Color3f(1), share)
+    below, by_base = _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, inside,
+                            shifted, sample2, fleshy)
+    return radiance + dr.select(fleshy, below, 0), specular, _choose(fleshy & ~mirror, by_base, onwards)
 
 
 def _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, inside, sample1, sample2, active):
-    """The first hit on flesh: its gloss where it is seen, its base lit where light enters, each lobe with its own MIS.
+    """The base of flesh at the first hit, lit where light enters, with its own MIS: radiance, and how paths go on.
 
     arriving: the light sample's weight, without visibility.
     """
     context = mi.BSDFContext()
-    twin = surfaces.twin(si, active)
-    mirror = sample1 < GLOSS
-    sample1 = dr.select(mirror, sample1 / GLOSS, (sample1 - GLOSS) / (1 - GLOSS))
-    value, pdf, sample, bounced = twin.eval_pdf_sample(context, si, si.to_local(light.d), sample1, sample2, active)
-    lit = active & (light.pdf != 0)
-    here = arriving * glass.unoccluded(scene, surfaces, si.spawn_ray(light.d), inside, lit & (dr.max(value) > 0))
-    specular = here * value * mis_weight(light.pdf, GLOSS * pdf)
-
     albedo = si.bsdf(ray).eval_diffuse_reflectance(si, active)
     # What the gloss reflects does not enter (Schlick's Fresnel over that at normal incidence).
     cosine = dr.abs(mi.Frame3f.cos_theta(si.wi))
@@ -121,13 +125,12 @@ def _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, i
     base = surfaces.base(entered, active)
     below, below_pdf, down, down_weight = base.eval_pdf_sample(
         context, entered, entered.to_local(light.d), sample1, sample2, active)
-    there = arriving * glass.unoccluded(scene, surfaces, entered.spawn_ray(light.d), inside, lit & (dr.max(below) > 0))
-    radiance = specular + there * leaving * colours * below * mis_weight(light.pdf, (1 - GLOSS) * below_pdf)
-
-    by_gloss = _depart(si, sample, bounced * weight / GLOSS, mi.Color3f(1), GLOSS * sample.pdf, inside, active)
+    lit = active & (light.pdf != 0) & (dr.max(below) > 0)
+    there = arriving * glass.unoccluded(scene, surfaces, entered.spawn_ray(light.d), inside, lit)
+    radiance = there * leaving * colours * below * mis_weight(light.pdf, (1 - GLOSS) * below_pdf)
     by_base = _depart(entered, down, down_weight * leaving * colours * weight / (1 - GLOSS), mi.Color3f(0),
                       (1 - GLOSS) * down.pdf, inside, active)
-    return radiance, specular, _choose(mirror, by_gloss, by_base)
+    return radiance, by_base
 
 
 def _depart(si, sample, throughput, share, pdf, inside, active) -> Departure:
@@ -202,8 +205,8 @@ def _bounces(scene, sampler, surfaces, start, max_depth, rr_depth):
     return radiance, specular
 
 
-def render(scene: mi.Scene, sensor: mi.Sensor, surfaces: Surfaces, covered: np.ndarray, samples: int, seed: int,
-           max_depth: int, rr_depth: int) -> tuple[np.ndarray, np.ndarray]:
+def render(tracer: Tracer, sensor: mi.Sensor, covered: np.ndarray, samples: int,
+           seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Foreground radiance and its specular part, two (H, W, 3) float32 arrays; box filter, ``samples`` a pixel.
 
     ``covered`` (H, W) bool: the pixels to trace; the others, where nothing but environment is seen, are black.
@@ -214,7 +217,7 @@ def render(scene: mi.Scene, sensor: mi.Sensor, surfaces: Surfaces, covered: np.n
     both = np.zeros((height * width, 6), np.float32)
     for first in range(0, len(pixels), max(1, MAX_LANES // samples)):
         chunk = pixels[first:first + max(1, MAX_LANES // samples)]
-        both[chunk] = _trace_pixels(scene, sensor, surfaces, chunk, samples, seed + first, max_depth, rr_depth)
+        both[chunk] = tracer.means(chunk, samples, seed + first)
     both = both.reshape(height, width, 6)
     return np.ascontiguousarray(both[..., :3]), np.ascontiguousarray(both[..., 3:])
 
@@ -228,15 +231,18 @@ def _samples_taken(sensor: mi.Sensor, samples: int) -> int:
 
 def camera_rays(sensor: mi.Sensor, pixels: np.ndarray, samples: int, seed: int) -> tuple[mi.Sampler, mi.Ray3f]:
     """``samples`` rays through each of P pixels, given by their row-major indices, one pixel after the other."""
+    return _rays(sensor, mi.UInt32(pixels), dr.arange(mi.UInt32, len(pixels) * samples), samples,
+                 dr.opaque(mi.UInt32, seed))
+
+
+def _rays(sensor, pixels: mi.UInt32, lanes: mi.UInt32, samples: int, seed: mi.UInt32) -> tuple[mi.Sampler, mi.Ray3f]:
     width, height = sensor.film().size()
     sampler = sensor.sampler().clone()
     sampler.set_sample_count(samples)
     sampler.set_samples_per_wavefront(samples)
-    lanes = len(pixels) * samples
-    sampler.seed(seed, lanes)
+    sampler.seed(seed, dr.width(lanes))
     # Opaque numbers keep sizes and sample counts from becoming literals, each of which would compile a new kernel.
-    place = dr.arange(mi.UInt32, lanes) // dr.opaque(mi.UInt32, samples)
-    pixel = dr.gather(mi.UInt32, mi.UInt32(pixels), place)
+    pixel = dr.gather(mi.UInt32, pixels, lanes // dr.opaque(mi.UInt32, samples))
     row = pixel // dr.opaque(mi.UInt32, width)
     column = pixel - row * dr.opaque(mi.UInt32, width)
     position = mi.Point2f(mi.Float(column), mi.Float(row)) + sampler.next_2d()
@@ -245,11 +251,40 @@ def camera_rays(sensor: mi.Sensor, pixels: np.ndarray, samples: int, seed: int) 
     return sampler, ray
 
 
-def _trace_pixels(scene, sensor, surfaces, pixels, samples, seed, max_depth, rr_depth) -> np.ndarray:
-    """(P, 6): mean radiance and specular part of P pixels, given by their row-major indices."""
-    sampler, ray = camera_rays(sensor, pixels, samples, seed)
-    pair = trace(scene, sampler, ray, surfaces, max_depth, rr_depth)
-    dr.eval(pair)  # one kernel; block_sum would evaluate each component by tracing everything again
-    sums = [dr.block_sum(component, samples) for value in pair for component in value]
-    dr.eval(sums)
-    return np.stack([np.array(total) for total in sums], axis=-1) / np.float32(samples)
+class Tracer:
+    """:func:`trace` without its overhead: recorded once for a frame's geometry, then replayed for each of its lights.
+
+    Writing a kernel down in Python and finding it among those compiled takes a quarter of a small picture's time.
+    """
+
+    def __init__(self, scene: mi.Scene, surfaces: Surfaces, bsdfs: Sequence[mi.BSDF], max_depth: int, rr_depth: int):
+        """bsdfs: those that ``surfaces`` points to, which aren't in the scene: what a replay reads must be an input."""
+        self._scene, self._surfaces, self._bsdfs = scene, surfaces, tuple(bsdfs)
+
+        def record(scene, bsdfs, tables, pixels, lanes, seed, samples):
+            sampler, ray = _rays(scene.sensors()[0], pixels, lanes, samples, seed)
+            return trace(scene, sampler, ray, surfaces.with_tables(tables), max_depth, rr_depth)
+
+        self._record = record
+        # (Never tried on CUDA.)
+        self._replay = dr.freeze(record, warn_after=1000, enabled=mi.variant().startswith("llvm"))
+
+    def forget(self) -> None:
+        """To be called when anything but the environment's radiance has changed: replays would read what is freed."""
+        self._replay.clear()
+
+    def means(self, pixels: np.ndarray, samples: int, seed: int) -> np.ndarray:
+        """(P, 6): mean radiance and specular part of P pixels, given by their row-major indices."""
+        lanes = dr.arange(mi.UInt32, len(pixels) * samples)
+        dr.make_opaque(lanes)
+        inputs = (self._scene, self._bsdfs, self._surfaces.tables(), mi.UInt32(aligned(pixels, np.uint32)), lanes,
+                  dr.opaque(mi.UInt32, seed), samples)
+        try:
+            pair = self._replay(*inputs)
+        except RuntimeError:  # another scene is alive: its materials are in every kernel, but no input of ours
+            self._replay = dr.freeze(self._record, enabled=False)
+            pair = self._replay(*inputs)
+        dr.eval(pair)  # one kernel; block_sum would evaluate each component by tracing everything again
+        sums = [dr.block_sum(component, samples) for value in pair for component in value]
+        dr.eval(sums)
+        return np.stack([np.array(total) for total in sums], axis=-1) / np.float32(samples)

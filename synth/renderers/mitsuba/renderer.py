@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from synth.seeds import derive_seed
 
 if TYPE_CHECKING:
     from synth.lighting.envmap import EnvMap
+    from synth.transport.response import Transport
 
 
 class MitsubaRenderer:
@@ -30,7 +32,7 @@ class MitsubaRenderer:
         self._scene = None
         self._key: tuple = ()
 
-    def describe(self) -> dict[str, object]:
+    def describe(self, method: str = "path", paths: int = 0) -> dict[str, object]:
         """What made the pixels: stored with each clip."""
         import mitsuba as mi
 
@@ -44,31 +46,38 @@ class MitsubaRenderer:
             "lobes": "difference to a render without gloss" if scalar else "lobe of the first hit",
             "flesh": "no scattering" if scalar else "normalized diffusion at the first hit",
             "glass": "dielectric" if scalar else "bends the view, lets light pass straight",
+            **self._estimator(method, paths),
         }
 
+    def _estimator(self, method: str, paths: int) -> dict[str, object]:
+        if method == "path":
+            return {"method": "path"}
+        from synth.renderers.mitsuba.relit import BASIS
+
+        return {"method": "transport", "paths": paths, "bins": [BASIS.fine, BASIS.coarse]}
+
     def render(self, subject: Subject, cameras: Sequence[Camera], lightings: Sequence[Sequence[EnvMap]], *,
-               samples: int, seed: int, lobes: bool = True) -> Iterator[Frame]:
+               samples: int, seed: int, lobes: bool = True, method: str = "path", paths: int = 512,
+               transport: bool = False) -> Iterator[Frame]:
         """See :class:`synth.scene.Renderer`."""
+        check_method(method, transport, self.variant)
         scene = self._scene_for(subject, cameras[0], lightings[0][0].data.shape[0])
-        white = np.ones_like(lightings[0][0].data)
-        for index, camera in enumerate(cameras):
-            scene.set_materials(subject.materials_at(index))
-            scene.set_frame(subject.vertices[index], camera)
-            following = min(index + 1, len(cameras) - 1)
-            channels = geometry(scene, subject.vertices[index], camera,
-                                subject.vertices[following], cameras[following])
-            scene.set_light(white)
-            channels["flat"], _ = scene.beauty(samples, derive_seed(seed, "flat", index) & 0x7FFFFFFF, lobes=False)
-            maps = tuple(lighting[index].data for lighting in lightings)
-            for number, radiance in enumerate(maps):
-                scene.set_light(radiance)
-                rgb, specular = scene.beauty(samples, derive_seed(seed, number, index) & 0x7FFFFFFF, lobes)
-                channels[lighting_channel("rgb", number)] = rgb
-                if specular is not None:
-                    channels[lighting_channel("diffuse", number)] = rgb - specular
-                    channels[lighting_channel("specular", number)] = specular
-            _require_finite(channels, index)
-            yield Frame(index, channels, maps, camera)
+        estimate = None
+        if method == "transport" or transport:
+            from synth.renderers.mitsuba.relit import Lights, relit
+
+            estimate = functools.partial(relit, scene, lights=Lights(), paths=paths, lobes=lobes, keep=transport)
+
+        def shade(maps: Sequence[EnvMap], index: int) -> tuple[dict[str, np.ndarray], Transport | None]:
+            if estimate is None:
+                return _traced(scene, maps, samples, seed, index, lobes), None
+            found = estimate(maps if method == "transport" else (), seed=derive_seed(seed, "transport", index))
+            if method == "path":
+                return _traced(scene, maps, samples, seed, index, lobes), found.transport
+            return _channels(found.flat, found.rgb, found.specular), found.transport
+
+        for index in range(len(cameras)):  # no name for the frame: it would outlive its use, and fill the memory twice
+            yield _frame(scene, subject, cameras, index, [lighting[index] for lighting in lightings], shade)
 
     def _scene_for(self, subject: Subject, camera: Camera, envmap_height: int):
         from synth.renderers.mitsuba.scene import PortraitScene, layout
@@ -79,6 +88,52 @@ class MitsubaRenderer:
             self._key = key
         self._scene.strands = subject.strands  # of the same counts, on another head
         return self._scene
+
+
+def check_method(method: str, transport: bool, variant: str) -> None:
+    """RenderError where pictures cannot be made that way, or transport not be computed, with a variant."""
+    if method not in ("path", "transport"):
+        raise RenderError(f"method: {method!r} is not one of path, transport")
+    if variant.startswith("scalar") and (transport or method == "transport"):
+        raise RenderError(f"method: light transport needs a vectorised variant, and this is {variant}: use 'path'")
+
+
+def _frame(scene, subject: Subject, cameras: Sequence[Camera], index: int, maps: Sequence[EnvMap],
+           shade: Callable[[Sequence[EnvMap], int], tuple[dict[str, np.ndarray], Transport | None]]) -> Frame:
+    scene.set_materials(subject.materials_at(index))
+    scene.set_frame(subject.vertices[index], cameras[index])
+    following = min(index + 1, len(cameras) - 1)
+    channels = geometry(scene, subject.vertices[index], cameras[index], subject.vertices[following],
+                        cameras[following])
+    lit, transport = shade(maps, index)
+    channels |= lit
+    _require_finite(channels, index)
+    return Frame(index, channels, tuple(light.data for light in maps), cameras[index], transport)
+
+
+def _traced(scene, maps: Sequence[EnvMap], samples: int, seed: int, index: int, lobes: bool) -> dict[str, np.ndarray]:
+    """The channels that light decides, path by path for each map."""
+    scene.set_light(np.ones_like(maps[0].data))
+    flat, _ = scene.beauty(samples, derive_seed(seed, "flat", index) & 0x7FFFFFFF, lobes=False)
+    rgb, specular = [], []
+    for number, light in enumerate(maps):
+        scene.set_light(light.data)
+        image, gloss = scene.beauty(samples, derive_seed(seed, number, index) & 0x7FFFFFFF, lobes)
+        rgb.append(image)
+        specular.append(gloss)
+    return _channels(flat, rgb, specular if lobes else None)
+
+
+def _channels(flat: np.ndarray, rgb: Sequence[np.ndarray],
+              specular: Sequence[np.ndarray] | None) -> dict[str, np.ndarray]:
+    """The channels that light decides from (H, W, 3) pictures: one, L, and L or none."""
+    channels = {"flat": flat}
+    for number, image in enumerate(rgb):
+        channels[lighting_channel("rgb", number)] = image
+        if specular is not None:
+            channels[lighting_channel("diffuse", number)] = image - specular[number]
+            channels[lighting_channel("specular", number)] = specular[number]
+    return channels
 
 
 def geometry(scene, vertices: np.ndarray, camera: Camera, next_vertices: np.ndarray,

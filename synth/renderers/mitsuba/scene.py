@@ -12,8 +12,9 @@ import numpy as np
 
 from synth.camera.camera import Camera
 from synth.renderers.mitsuba import bsdf, path, strands
+from synth.renderers.mitsuba.arrays import aligned
 from synth.renderers.mitsuba.gbuffer import BLOCKS, GBuffer
-from synth.renderers.mitsuba.surfaces import make_surfaces, mean_free_paths
+from synth.renderers.mitsuba.surfaces import Surfaces, make_surfaces, mean_free_paths
 from synth.scene import AnyMaterial, Fibre, MeshPart, Subject, vertex_normals
 
 MAX_DEPTH = 5
@@ -77,6 +78,7 @@ class PortraitScene:
         self.scene = mi.load_dict(self._description(width, height, envmap_height))
         self._params = mi.traverse(self.scene)
         self.vectorised = not mi.variant().startswith("scalar")
+        self.owners = {shape: owners[shape.id()] for shape in self.scene.shapes()}
         self._gbuffer = GBuffer(self.scene, list(owners))
         self._surfaces = None
         self._twins: dict[str, bsdf.LiveBsdf] = {}
@@ -85,12 +87,15 @@ class PortraitScene:
             self._twins = {name: bsdf.LiveBsdf(subject.materials[name], "gloss") for name in used}
             self._bases = {name: bsdf.LiveBsdf(subject.materials[name], "base") for name in used
                            if bsdf.scatters(subject.materials[name])}
-            self._surfaces = make_surfaces({shape: owners[shape.id()] for shape in self.scene.shapes()},
-                                           subject.materials, *({name: live.bsdf for name, live in group.items()}
-                                                                for group in (self._twins, self._bases)),
+            self._surfaces = make_surfaces(self.owners, subject.materials,
+                                           *({name: live.bsdf for name, live in group.items()}
+                                             for group in (self._twins, self._bases)),
                                            {strands.shape_name(group): len(group.radii) * strands.per_strand(group)
                                             for group in self.strands})
         self._max_depth = STRAND_DEPTH if self.strands else MAX_DEPTH
+        if self.vectorised:
+            beside = [live.bsdf for group in (self._twins, self._bases) for live in group.values()]
+            self._tracer = path.Tracer(self.scene, self._surfaces, beside, self._max_depth, RR_DEPTH)
         self._path = mi.load_dict({"type": "path", "max_depth": self._max_depth, "rr_depth": RR_DEPTH,
                                    "hide_emitters": True, **BLOCKS})
 
@@ -121,25 +126,29 @@ class PortraitScene:
         if self._bases:
             self._surfaces.paths = mean_free_paths(materials, sorted(self._bases))
         self.materials = materials
+        if self.vectorised:
+            self._tracer.forget()
 
     def set_frame(self, vertices: np.ndarray, camera: Camera) -> None:
         """Move the surface to ``vertices`` (N, 3) float32 metres and both sensors to ``camera``."""
         normals = vertex_normals(vertices, self.parts)
         for part in self.parts:
-            self._params[f"{part.name}.vertex_positions"] = vertices[part.vertex_map].astype(np.float32).ravel()
+            self._params[f"{part.name}.vertex_positions"] = aligned(vertices[part.vertex_map]).ravel()
         axes = []
         for group in self.strands:
             ends = strands.pieces(group, vertices)
             axes.append(np.diff(ends, axis=1).reshape(-1, 3))
-            self._params[f"{strands.shape_name(group)}.control_points"] = strands.control_points(group, ends)
+            self._params[f"{strands.shape_name(group)}.control_points"] = aligned(strands.control_points(group, ends))
         if axes and self.vectorised:
-            self._surfaces.axes = mi.Float(np.concatenate(axes).ravel())
+            self._surfaces.axes = mi.Float(aligned(np.concatenate(axes)).ravel())
         self._set_camera(camera)
         self._params.update()
         # Mitsuba recomputes normals when positions change, and would show the UV seams; ours come after.
         for part in self.parts:
-            self._params[f"{part.name}.vertex_normals"] = normals[part.vertex_map].ravel()
+            self._params[f"{part.name}.vertex_normals"] = aligned(normals[part.vertex_map]).ravel()
         self._params.update()
+        if self.vectorised:
+            self._tracer.forget()
         self._alpha, self._touched = self._gbuffer.coverage(self._surfaces)
 
     def _set_camera(self, camera: Camera) -> None:
@@ -153,14 +162,13 @@ class PortraitScene:
 
     def set_light(self, radiance: np.ndarray) -> None:
         """Light the scene by an environment map (H, 2H, 3) float32, scene-linear Rec.709 radiance, world axes."""
-        self._params["environment.data"] = mi.TensorXf(environment_texture(radiance))
+        self._params["environment.data"] = mi.TensorXf(aligned(environment_texture(radiance)))
         self._params.update()
 
     def beauty(self, samples: int, seed: int, lobes: bool) -> tuple[np.ndarray, np.ndarray | None]:
         """Foreground radiance (H, W, 3) float32 and, with ``lobes``, its specular part."""
         if self.vectorised:
-            rgb, specular = path.render(self.scene, self.scene.sensors()[0], self._surfaces, self._touched > 0, samples,
-                                        seed, self._max_depth, RR_DEPTH)
+            rgb, specular = path.render(self._tracer, self.scene.sensors()[0], self._touched > 0, samples, seed)
             return rgb, specular if lobes else None
         rgb = self._render_path(samples, seed)
         if not lobes:
@@ -193,3 +201,29 @@ class PortraitScene:
             if isinstance(material, Fibre):
                 layers["albedo"][layers["part"] == index] = material.colour
         return layers
+
+    @property
+    def surfaces(self) -> Surfaces | None:
+        """Tables over the scene's shapes; None in scalar variants."""
+        return self._surfaces
+
+    @property
+    def max_depth(self) -> int:
+        """Path vertices after the camera."""
+        return self._max_depth
+
+    @property
+    def touched(self) -> np.ndarray:
+        """Coverage as :attr:`coverage`, in which lenses count."""
+        return self._touched
+
+    def edges(self) -> np.ndarray:
+        """(H, W) bool: pixels where one piece of surface ends or another begins, or where there is hair."""
+        part = self._gbuffer.centres(self._eye, [self.materials[owner.material]
+                                                 for owner in (*self.parts, *self.strands)])["part"]
+        found = (part >= len(self.parts)) | ((self._touched > 0) & (self._touched < 1))
+        for axis in (0, 1):
+            differs = np.diff(part, axis=axis) != 0
+            found |= np.pad(differs, [(int(k == axis), 0) for k in range(2)])
+            found |= np.pad(differs, [(0, int(k == axis)) for k in range(2)])
+        return found

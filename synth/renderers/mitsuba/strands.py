@@ -6,6 +6,7 @@ hair take half the time that they take with Mitsuba's ``bsplinecurve``, whose pi
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import tempfile
 from pathlib import Path
@@ -83,8 +84,11 @@ def carry(group: Strands, vertices: np.ndarray, next_vertices: np.ndarray, seen:
 
     vertices, next_vertices: (N, 3) metres. seen: (P,) int, pieces, numbered strand by strand. positions: (P, 3) metres.
     """
+    strand, first = np.divmod(seen, per_strand(group))
+    shown, strand = np.unique(strand, return_inverse=True)
+    group = dataclasses.replace(group, roots=group.roots[shown], weights=group.weights[shown],
+                                offsets=group.offsets[shown], radii=group.radii[shown])
     here, there = pieces(group, vertices), pieces(group, next_vertices)
-    strand, first = np.divmod(seen, here.shape[1] - 1)
     a, b = here[strand, first].astype(np.float64), here[strand, first + 1].astype(np.float64)
     along = b - a
     share = np.einsum("px,px->p", positions - a, along) / np.maximum(np.einsum("px,px->p", along, along), 1e-30)

@@ -19,6 +19,9 @@ def registry_id(instance: mi.Object, pointer: type) -> int:
     return int(dr.reinterpret_array(mi.UInt32, pointer(instance))[0])
 
 
+_TABLES = ("twins", "ior", "flesh", "bases", "paths", "fibres", "axes")
+
+
 class Surfaces:
     """Tables over shapes; those that a scene has no use for are None, and cost its kernels nothing.
 
@@ -36,6 +39,14 @@ class Surfaces:
         self.fibres, self.axes = fibres, axes
         self.lenses = lenses
         """Whether there are thin sheets: then any shadow ray may pass through one."""
+
+    def tables(self) -> dict:
+        """What changes with a frame or a subject, for frozen functions."""
+        return {name: getattr(self, name) for name in _TABLES}
+
+    def with_tables(self, tables: Mapping) -> Surfaces:
+        """The same surfaces, with these for :meth:`tables`."""
+        return Surfaces(lenses=self.lenses, **tables)
 
     def twin(self, si: mi.SurfaceInteraction3f, active: mi.Bool) -> mi.BSDFPtr:
         """Gloss twins of what was met."""
