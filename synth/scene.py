@@ -13,6 +13,7 @@ from synth.camera.camera import Camera
 if TYPE_CHECKING:
     from synth.heads.subdivision import Refined
     from synth.lighting.envmap import EnvMap
+    from synth.transport.response import Transport
 
 
 LABELS = ("skin", "lips", "sclera", "iris", "cornea", "lashes", "brows", "beard", "teeth", "gums", "tongue", "mouth",
@@ -202,6 +203,8 @@ class Frame:
     envmaps: tuple[np.ndarray, ...]
     """Per lighting, the exact map that was rendered: (He, We, 3) float32, scene-linear Rec.709 radiance, world axes."""
     camera: Camera
+    transport: Transport | None = None
+    """The response to light from every direction, where it is to be stored."""
 
 
 class Renderer(Protocol):
@@ -210,8 +213,8 @@ class Renderer(Protocol):
     domain: str
     """The dataset's ``domain``: ``mitsuba`` or ``cycles``."""
 
-    def describe(self) -> dict[str, object]:
-        """Version, variant and estimator, stored with each clip."""
+    def describe(self, method: str = "path", paths: int = 0) -> dict[str, object]:
+        """Version, variant and estimator, stored with each clip; ``method`` and ``paths`` as in :meth:`render`."""
         ...
 
     def render(
@@ -223,8 +226,16 @@ class Renderer(Protocol):
         samples: int,
         seed: int,
         lobes: bool = True,
+        method: str = "path",
+        paths: int = 512,
+        transport: bool = False,
     ) -> Iterator[Frame]:
-        """Render every frame under every lighting; ``lightings[l][t]`` is the map of lighting l at frame t."""
+        """Render every frame under every lighting; ``lightings[l][t]`` is the map of lighting l at frame t.
+
+        method: ``path`` traces ``samples`` paths a pixel for each lighting; ``transport`` traces ``paths`` once, and
+        each lighting is a product with what they found. transport: also give each frame's ``transport``. Memory holds
+        one frame. RenderError where the backend's variant cannot.
+        """
         ...
 
 

@@ -23,7 +23,7 @@ footer lists every group, and a clip opens no faster."""
 
 CLIP_ID = re.compile(r"[0-9a-f]{20}")
 SHARD_NAME = re.compile(r"shards/[0-9a-f]{32}\.tar")
-MEMBER_NAME = re.compile(r"clip\.json|\d{4,6}\.exr|env/[0-9a-f]{32}\.exr")
+MEMBER_NAME = re.compile(r"clip\.json|\d{4,6}\.(?:exr|transport)|env/[0-9a-f]{32}\.exr")
 
 _TEXTS = pa.list_(pa.string())
 

@@ -23,6 +23,11 @@ def frame_member(frame: int) -> str:
     return f"{frame:04d}.exr"
 
 
+def transport_member(frame: int) -> str:
+    """Name of a frame's transport in its clip."""
+    return f"{frame:04d}.transport"
+
+
 def envmap_member(digest: str) -> str:
     """Name of an environment map's file in its clip."""
     return f"env/{digest}.exr"
@@ -97,6 +102,9 @@ def _check(metadata: dict[str, Any], row: dict[str, Any]) -> None:
                 raise ValueError(f"frame {number}: {name} lies at {offset!r} + {length!r} as {depth!r}")
             if not 0 <= offset <= offset + length <= lengths[frame_member(number)]:
                 raise ValueError(f"frame {number}: {name} claims bytes {offset} + {length}, outside its file")
+        kept = transport_member(number) in lengths
+        if "transport" in frame and not (kept and isinstance(frame["transport"], str)):
+            raise ValueError(f"frame {number}: its transport {frame['transport']!r} is not in the clip")
         if len(frame["envmaps"]) != lightings:
             raise ValueError(f"frame {number}: {len(frame['envmaps'])} environment maps for {lightings} lightings")
         for digest in frame["envmaps"]:

@@ -20,13 +20,15 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 import pyarrow.parquet as pq
 
-from assets.errors import DatasetError
+from assets.errors import AssetError, DatasetError
 from synth.camera.camera import Camera
 from synth.channels import frame_channel_names
 from synth.dataset import exr
 from synth.dataset.index import CLIP_ID, INDEX, SCHEMA, check_row, open_index
-from synth.dataset.metadata import camera_from_json, envmap_member, frame_member, parse_metadata
+from synth.dataset.metadata import camera_from_json, envmap_member, frame_member, parse_metadata, transport_member
 from synth.dataset.storage import Storage, brief
+from synth.transport import codec
+from synth.transport.codec import CompressedTransport
 
 Filter = pc.Expression | list[tuple] | list[list[tuple]]
 """A pyarrow expression, or tuples such as ``[("domain", "=", "mitsuba"), ("frames", ">=", 8)]`` that must all hold."""
@@ -187,6 +189,26 @@ class Clip:
             return exr.decode_envmap(self._bytes(envmap_member(digest)), *self._metadata["maps"][digest])
         except DatasetError as error:
             raise DatasetError(f"{self._where}: frame {frame}, lighting {lighting}: {brief(error)}") from error
+
+    @property
+    def has_transport(self) -> bool:
+        """Whether every frame's response to all directions of light is there."""
+        return all(transport_member(frame) in self._members for frame in range(self.frames))
+
+    def transport(self, frame: int) -> CompressedTransport:
+        """A frame's response to all directions of light, which any lighting is relit from; one ranged read."""
+        self._frame(frame)
+        member = transport_member(frame)
+        if member not in self._members:
+            raise DatasetError(f"{self._where}: frame {frame} has no transport: it was not asked for when it was made")
+        try:
+            transport = codec.decode(self._bytes(member), f"{self._where}: {member}")
+        except AssetError as error:
+            raise DatasetError(str(error)) from error
+        if (transport.width, transport.height) != (self.row["width"], self.row["height"]):
+            raise DatasetError(f"{self._where}: {member} is of {transport.width}x{transport.height} pixels, expected "
+                               f"{self.row['width']}x{self.row['height']}")
+        return transport
 
     def camera(self, frame: int) -> Camera:
         """Where the frame was seen from."""

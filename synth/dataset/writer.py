@@ -14,15 +14,25 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from assets.errors import DatasetError
+from assets.errors import AssetError, DatasetError
 from synth.channels import CHANNELS, describe, frame_channel_names
 from synth.dataset import exr
 from synth.dataset.check import lobe_error, verify_clip
 from synth.dataset.index import CLIP_ID, STAGING, index_values
-from synth.dataset.metadata import FORMAT, camera_to_json, clip_hash, envmap_member, frame_member, tar_member
+from synth.dataset.metadata import (
+    FORMAT,
+    camera_to_json,
+    clip_hash,
+    envmap_member,
+    frame_member,
+    tar_member,
+    transport_member,
+)
 from synth.dataset.storage import Storage, brief
 from synth.scene import Frame
 from synth.spec import CODE_VERSION, ClipSpec
+from synth.transport import codec
+from synth.transport.response import Transport
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,9 +139,23 @@ class _ClipTar:
             "parts": parts,
             "pixel_hash": exr.pixel_hash(images),
         })  # fmt: skip
+        if frame.transport is not None:
+            self._add_transport(frame.transport, where)
         self.alpha_sum += float(images["alpha"].mean(dtype=np.float64))
         if self.spec.lobes:
             self.lobe_error = max(self.lobe_error, lobe_error(images, len(self.spec.lightings)))
+
+    def _add_transport(self, transport: Transport, where: str) -> None:
+        """Encode the last frame's transport: it follows the frame, read alone or not at all."""
+        if (transport.width, transport.height) != (self.spec.width, self.spec.height):
+            raise DatasetError(f"{where}: transport of {transport.width}x{transport.height} pixels, expected "
+                               f"{self.spec.width}x{self.spec.height}")
+        try:
+            data = codec.encode(transport)
+        except AssetError as error:
+            raise DatasetError(f"{where}: {error}") from error
+        self._append(transport_member(len(self.frames) - 1), data)
+        self.frames[-1]["transport"] = hashlib.blake2b(data, digest_size=16).hexdigest()
 
     def _add_envmap(self, radiance: np.ndarray) -> str:
         radiance = np.ascontiguousarray(radiance, np.float32)

@@ -126,6 +126,15 @@ def interpolate(padded: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.n
     return _weighted_sum(padded, indices, weights).reshape(*row.shape, 3)
 
 
+def look_up_matrix(vectors: np.ndarray, height: int) -> scipy.sparse.csr_matrix:
+    """Sparse float32 (N, H 2H): the same look-up of a map's flat texels in directions (N, 3), for many maps."""
+    places = pad(np.arange(2 * height * height, dtype=np.int32).reshape(height, 2 * height, 1))[..., 0]
+    indices, weights = _corners(places, *to_texels(np.asarray(vectors), height))
+    shape = (len(vectors), 2 * height * height)
+    starts = np.arange(len(vectors) + 1, dtype=np.int32) * np.int32(4)
+    return scipy.sparse.csr_matrix((weights.ravel(), places.ravel()[indices.ravel()], starts), shape=shape)
+
+
 def _corners(padded: np.ndarray, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(..., 4) int32 flat indices into a padded map, and float32 bilinear weights, of the texels around positions."""
     row, column = row + 1, column + 1

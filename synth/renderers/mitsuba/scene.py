@@ -170,17 +170,18 @@ class PortraitScene:
         if self.vectorised:
             rgb, specular = path.render(self._tracer, self.scene.sensors()[0], self._touched > 0, samples, seed)
             return rgb, specular if lobes else None
-        rgb = self._render_path(samples, seed)
+        rgb = self.reference(samples, seed)
         if not lobes:
             return rgb, None
         self._set_gloss(False)
         try:
-            matte = self._render_path(samples, seed)
+            matte = self.reference(samples, seed)
         finally:
             self._set_gloss(True)
         return rgb, np.maximum(rgb - matte, 0)
 
-    def _render_path(self, samples: int, seed: int) -> np.ndarray:
+    def reference(self, samples: int, seed: int) -> np.ndarray:
+        """Foreground radiance (H, W, 3) float32 by Mitsuba's ``path``: no flesh, and hair in scalar variants only."""
         image = mi.render(self.scene, sensor=0, integrator=self._path, spp=samples, seed=seed)
         return np.array(image)[..., :3].astype(np.float32)
 
