@@ -54,9 +54,11 @@ def _has_index(url: str) -> bool:
 
 def announcement(job: JobSpec) -> str:
     """What the job will be rendered with here, and what that costs where only the slow variant starts."""
-    from synth.generate import effective_samples
+    from synth.generate import choose_method, effective_samples
 
     variant = choose_variant(job.variant)
+    if choose_method(job, variant).method == "transport":
+        return f"rendering with {variant}, light transport of {job.render.paths} paths a pixel"
     samples = effective_samples(job, variant)
     line = f"rendering with {variant}, {samples} samples a pixel"
     if variant.startswith("scalar") and job.variant == "auto":

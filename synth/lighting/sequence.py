@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from synth.lighting.sphere import (
 MAP_SUFFIXES = (".exr", ".hdr", ".npy")
 """Files that a folder sequence takes; others in the folder are left alone."""
 
+Maps = Iterable[EnvMap]
 Kind = Literal["still", "rotate", "move_key", "cross_fade", "flicker", "colour_sweep", "folder"]
 
 
@@ -193,6 +195,34 @@ def render_sequence(spec: SequenceSpec, library: LightingLibrary, frames: int, f
 
     Each rotation is taken from the library's map itself, so that no error accumulates over time.
     """
+    return list(_rendered(spec, library, frames, fps, height))
+
+
+class Played(Sequence):
+    """What :func:`render_sequence` gives, in the memory of a few maps: each is made when it is asked for.
+
+    Meant to be read in order; going back starts anew.
+    """
+
+    def __init__(self, spec: SequenceSpec, library: LightingLibrary, frames: int, fps: float, height: int):
+        self._frames = frames
+        self._start = functools.partial(_rendered, spec, library, frames, fps, height)
+        self._maps, self._last, self._at = iter(()), None, frames
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def __getitem__(self, frame: int) -> EnvMap:
+        if not 0 <= frame < self._frames:
+            raise IndexError(f"frame {frame} is not one of 0 to {self._frames - 1}")
+        if frame < self._at:
+            self._maps, self._at = self._start(), -1
+        while self._at < frame:
+            self._last, self._at = next(self._maps), self._at + 1
+        return self._last
+
+
+def _rendered(spec: SequenceSpec, library: LightingLibrary, frames: int, fps: float, height: int) -> Iterator[EnvMap]:
     if frames < 1 or fps <= 0:
         raise SpecError(f"frames {frames}, fps {fps}: a sequence needs at least one frame and a positive frame rate")
     if spec.kind != "folder":
@@ -204,7 +234,7 @@ def render_sequence(spec: SequenceSpec, library: LightingLibrary, frames: int, f
                     f"{ref.digest}: plan again, or restore the map"
                 )
     times = np.arange(frames) / fps
-    return _RENDER[spec.kind](spec, library, times, height)
+    yield from _RENDER[spec.kind](spec, library, times, height)
 
 
 def _placed(spec: SequenceSpec, library: LightingLibrary, height: int) -> EnvMap:
@@ -215,45 +245,41 @@ def _placed(spec: SequenceSpec, library: LightingLibrary, height: int) -> EnvMap
     )
 
 
-def _render_still(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> list[EnvMap]:
+def _render_still(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> Maps:
     return [_placed(spec, library, height)] * len(times)
 
 
-def _render_rotate(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> list[EnvMap]:
+def _render_rotate(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> Maps:
     settings = spec.settings
     source = library.load(spec.maps[0].id, height).exposed(settings.stops)
     base = rotation_from_euler(*settings.rotation)
-    return [source.rotated(rotation_about(settings.axis, settings.speed * float(t)) @ base) for t in times]
+    return (source.rotated(rotation_about(settings.axis, settings.speed * float(t)) @ base) for t in times)
 
 
-def _render_move_key(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> list[EnvMap]:
+def _render_move_key(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> Maps:
     settings, base = spec.settings, _placed(spec, library, height)
     colour = unit_luminance(np.array(settings.colour))
     wanted = settings.ratio * math.pi * float(base.mean @ LUMINANCE)
-    maps = []
     for share in _swing(times, settings.period):
         place = (1 - share) * np.array(settings.start) + share * np.array(settings.end)
         direction = direction_from_angles(*place)
         mask = area_light(height, direction, settings.half_size, settings.half_size)
         facing = float((mask * np.maximum(directions(height) @ direction, 0) * solid_angles(height)).sum())
         light = mask[..., None] * (wanted / max(facing, 1e-9) * colour)
-        maps.append(EnvMap((base.data + light).astype(np.float32)))
-    return maps
+        yield EnvMap((base.data + light).astype(np.float32))
 
 
-def _render_cross_fade(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> list[EnvMap]:
+def _render_cross_fade(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> Maps:
     settings, first = spec.settings, _placed(spec, library, height)
     second = library.load(spec.maps[1].id, height).rotated(rotation_from_euler(*settings.end_rotation))
     second = second.exposed(settings.end_stops)
-    maps = []
     for progress in np.linspace(0, 1, len(times)):
         share = np.float32(0.5 - 0.5 * math.cos(math.pi * progress))
         blend = {0.0: first, 1.0: second}.get(float(share))
-        maps.append(blend or EnvMap(first.data * (1 - share) + second.data * share))
-    return maps
+        yield blend or EnvMap(first.data * (1 - share) + second.data * share)
 
 
-def _render_flicker(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> list[EnvMap]:
+def _render_flicker(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> Maps:
     settings, base = spec.settings, _placed(spec, library, height)
     waves = np.zeros_like(times)
     for frequency, amplitude, phase in zip(settings.frequencies, settings.amplitudes, settings.phases, strict=True):
@@ -262,17 +288,17 @@ def _render_flicker(spec: SequenceSpec, library: LightingLibrary, times: np.ndar
     # A shutter open for s seconds averages a sine of frequency f down to sinc(f s) of its depth.
     depth = settings.mains_depth * np.sinc(settings.mains * settings.shutter * frame_time)
     ripple = np.log2(1 + 0.999 * depth * np.sin(2 * math.pi * settings.mains * times))
-    return [base.exposed(float(stops)) for stops in waves + ripple]
+    return (base.exposed(float(stops)) for stops in waves + ripple)
 
 
-def _render_colour_sweep(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> list[EnvMap]:
+def _render_colour_sweep(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> Maps:
     settings, base = spec.settings, _placed(spec, library, height)
     start, end = np.log(settings.start), np.log(settings.end)
     shares = _swing(times, settings.period)
-    return [base.tinted(unit_luminance(np.exp((1 - share) * start + share * end))) for share in shares]
+    return (base.tinted(unit_luminance(np.exp((1 - share) * start + share * end))) for share in shares)
 
 
-def _render_folder(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> list[EnvMap]:
+def _render_folder(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> Maps:
     settings = spec.settings
     files = _folder_files(Path(settings.path))
     digest = _folder_digest(files)

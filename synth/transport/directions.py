@@ -47,7 +47,7 @@ class Basis:
 
     fine: int = 32
     """Bins a side for light that arrives at the first hit straight from the sky: 32 are 6.4 degrees wide."""
-    coarse: int = 12
+    coarse: int = 8
     """Bins a side for light that arrives there by way of other surfaces."""
 
     @property

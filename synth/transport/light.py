@@ -121,11 +121,11 @@ def _bin_matrix(height: int, side: int) -> scipy.sparse.csr_matrix:
 
 
 def _spots(light: EnvMap, width: float, least: float) -> list[tuple[slice, np.ndarray]]:
-    """Rows, and share of their radiance (rows, W) in 0 to 1, of what sticks out of its surroundings in discs ``width``
-    (radians) across about the brightest texels; each is more than a share ``least`` of the map's power."""
+    """Rows, and share of their radiance (rows, W) in 0 to 1, of what sticks out of its surroundings in discs 1.5
+    ``width`` (radians) across about the brightest texels; each is more than a share ``least`` of the map's power."""
     height = light.height
     texel = math.pi / height
-    radius = max(width / 2, 1.5 * texel)
+    radius = max(0.75 * width, 1.5 * texel)
     outer = min(max(1.5 * radius, radius + 1.5 * texel), math.pi)
     rays, areas = sphere.directions(height), sphere.solid_angles(height)
     luminance = light.luminance

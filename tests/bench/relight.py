@@ -1,6 +1,6 @@
 """Relighting a compressed clip against bare matrix products of the size of the dense transport.
 
-    python -m tests.bench.relight FRAME.npz [--frames 4] [--lightings 512] [--rounds 3]
+    python -m tests.bench.relight [--kind hair] [--frames 4] [--lightings 512] [--rounds 3]
 
 Ours reads a frame's bytes, checks and unpacks them and gives finished images, frame by frame; the baseline, the faster
 of NumPy and torch, multiplies matrices (L, D) by (D, P) for each channel, which lie in memory ready made, and leaves
@@ -14,26 +14,25 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from synth.transport.codec import decode, encode
 from synth.transport.light import project
-from tests.bench.transport_codec import environment_maps, load
+from tests.bench.portrait_transport import add_frame_options, environment_maps, estimate
 
 TARGET = 0.6
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("frame", type=Path)
+    add_frame_options(parser)
     for name, value in (("frames", 4), ("lightings", 512), ("rounds", 3)):
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
-    transport = load(options.frame)
-    maps = [project(light, transport.basis) for light in environment_maps(None).values()]
+    transport = estimate(options, lobes=False)
+    maps = [project(light, transport.basis) for light in environment_maps().values()]
     lights = np.resize(np.stack(maps), (options.lightings, transport.basis.size, 3))
     clip = [encode(transport)] * options.frames
     plain = [np.ascontiguousarray(lights[..., channel]) for channel in range(3)]

@@ -25,7 +25,7 @@ import numpy as np
 from synth.transport.codec import relative_mse
 from tests.bench.appearance import cast_subjects
 from tests.bench.families import SHARED
-from tests.bench.transport_codec import environment_maps
+from tests.bench.portrait_transport import environment_maps
 
 TARGET, TARGET_WORST, TARGET_BIAS = 200.0, 50.0, 0.005
 THOUSAND = 1000

@@ -1,11 +1,10 @@
 """Compressed transport: megabytes a frame against the relative MSE that it adds to relit pictures.
 
-    python -m tests.bench.transport_codec FRAME.npz [--maps FOLDER] [--plot CURVE.png]
+    python -m tests.bench.transport_codec [--kind hair] [--maps FOLDER] [--plot CURVE.png]
 
-FRAME.npz holds a transport: arrays ``width height pixels response`` and, where there are such, ``specular``, and
-``fine coarse`` where they are not 32 and 16. The pictures are those under the eight bundled maps, the maps of a folder
-and four sun skies; the reference is the product with the matrix as it was given, so that noise which is not kept counts
-as an error. ``value`` is megabytes at the error of 1e-3 that was asked for; ``detail`` has the curve.
+The frame is an actor with hair, with both lobes. The pictures are those under the eight bundled maps, the maps of a
+folder and four sun skies; the reference is the product with the matrix as it was estimated, so that noise which is not
+kept counts as an error. ``value`` is megabytes at the error of 1e-3 that was asked for; ``detail`` has the curve.
 """
 
 from __future__ import annotations
@@ -18,27 +17,23 @@ from pathlib import Path
 
 import numpy as np
 
-from synth.lighting.envmap import EnvMap
-from synth.lighting.families.sunsky import SunSky, SunSkyParams
-from synth.lighting.library import LightingLibrary
 from synth.transport.codec import decode, encode, relative_mse
-from synth.transport.directions import Basis
 from synth.transport.light import project
 from synth.transport.response import Transport, relight
+from tests.bench.families import SHARED
+from tests.bench.portrait_transport import add_frame_options, environment_maps, estimate
 
 TARGET_MB, TARGET_ERROR = 12.0, 1e-3
 ERRORS = (1e-2, 3e-3, 1e-3, 5e-4, 2.5e-4)
-SUNS = ((20.0, 8.0), (-50.0, 20.0), (60.0, 40.0), (-20.0, 65.0))
-"""Azimuth and elevation of the sun skies, degrees."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("frame", type=Path)
-    parser.add_argument("--maps", type=Path, help="a folder of .hdr or .exr maps")
+    add_frame_options(parser)
+    parser.add_argument("--maps", type=Path, default=SHARED / "hdri", help="a folder of .hdr or .exr maps")
     parser.add_argument("--plot", type=Path, help="where to draw the curve, a .png")
     options = parser.parse_args()
-    transport = load(options.frame)
+    transport = estimate(options, lobes=True)
     maps = environment_maps(options.maps)
     points = curve(transport, np.stack([project(light, transport.basis) for light in maps.values()]))
     if options.plot:
@@ -55,25 +50,6 @@ def main() -> None:
                       for point in points],
         },
     }))  # fmt: skip
-
-
-def load(path: Path) -> Transport:
-    """A transport from an ``.npz``."""
-    with np.load(path) as file:
-        arrays = dict(file)
-    basis = Basis(int(arrays.get("fine", 32)), int(arrays.get("coarse", 16)))
-    return Transport(int(arrays["width"]), int(arrays["height"]), basis, arrays["pixels"], arrays["response"],
-                     arrays.get("specular"))
-
-
-def environment_maps(folder: Path | None) -> dict[str, EnvMap]:
-    """The bundled maps, those of a folder and four sun skies, by name."""
-    sources = ("bundled", *([str(folder)] if folder else []))
-    library = LightingLibrary(sources)
-    maps = {entry.id: library.load(entry.id, 128) for entry in library.select(sources)}
-    for azimuth, elevation in SUNS:
-        maps[f"sun {elevation:.0f}"] = SunSky().render(SunSkyParams(azimuth=azimuth, elevation=elevation), 128)
-    return maps
 
 
 def curve(transport: Transport, lights: np.ndarray) -> list[dict]:

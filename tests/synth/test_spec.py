@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from assets.errors import SpecError
+from synth.generate import choose_method
 from synth.spec import JobSpec, load_job, parse_job
 
 
@@ -21,6 +22,10 @@ from synth.spec import JobSpec, load_job, parse_job
     ("camera: {focal_mm: [-5, .nan]}", "field 'camera.focal_mm'"),
     ("camera: {head_height: [0, 0]}", "field 'camera.head_height'.* <= 1"),
     ("samples_scalar: 0", "field 'samples_scalar' is 0"),
+    ("lightings: 4097", "field 'lightings' is 4097: .*less than or equal to 4096"),
+    ("render: transport", "field 'render' is 'transport'"),
+    ("render: {method: paths}", "field 'render.method' is 'paths': .*'auto', 'path' or 'transport'"),
+    ("render: {path: 512}", "unknown field 'render.path'; known fields: method, paths, store"),
     ("output: ''", "field 'output' is ''"),
     ("clips: [", "not valid YAML at line 1"),
     ("clips: !!python/object/apply:os.system ['true']", "not valid YAML"),
@@ -45,8 +50,27 @@ def test_overrides_replace_the_file(tmp_path):
 
 def test_every_field_is_in_the_documentation():
     page = (Path(__file__).parents[2] / "docs" / "job.md").read_text()
-    parts = ("head", "appearance", "motion", "camera", "lighting")
+    parts = ("render", "head", "appearance", "motion", "camera", "lighting")
     fields = [name for name in JobSpec.model_fields if name not in parts]
     for part in parts:
         fields += [f"{part}.{name}" for name in JobSpec.model_fields[part].annotation.model_fields]
     assert [name for name in fields if f"| `{name}` |" not in page] == []
+
+
+@pytest.mark.parametrize(("render", "lightings", "variant", "method"), [
+    ({}, 8, "llvm_ad_rgb", "path"), ({}, 1000, "llvm_ad_rgb", "transport"), ({}, 1000, "scalar_rgb", "path"),
+    ({"paths": 8192}, 60, "llvm_ad_rgb", "path"), ({"paths": 16}, 60, "llvm_ad_rgb", "transport"),
+    ({"method": "path"}, 1000, "llvm_ad_rgb", "path"), ({"method": "transport"}, 1, "cuda_ad_rgb", "transport"),
+])
+def test_transport_is_taken_where_it_pays(render, lightings, variant, method):
+    job = JobSpec(lightings=lightings, render=render)
+    assert choose_method(job, variant) == job.render.model_copy(update={"method": method})
+
+
+@pytest.mark.parametrize(("render", "message"), [
+    ({"method": "transport"}, "render.method: got transport, .* this is scalar_rgb: take method 'path'"),
+    ({"store": True}, "render.store: got true, .* this is scalar_rgb: .* store false"),
+])
+def test_the_scalar_variant_has_no_transport(render, message):
+    with pytest.raises(SpecError, match=message):
+        choose_method(JobSpec(render=render), "scalar_rgb")

@@ -15,6 +15,7 @@ import mitsuba as mi
 import numpy as np
 
 from synth.renderers.mitsuba import glass, subsurface
+from synth.renderers.mitsuba.arrays import aligned
 from synth.renderers.mitsuba.path import _samples_taken, camera_rays
 from synth.renderers.mitsuba.surfaces import Surfaces, registry_id
 from synth.scene import Material
@@ -24,8 +25,6 @@ from synth.transport.light import Source
 TILT = math.pi / 6
 TURNS = 9
 """A hit is lit from one bin in so many, by turns: neighbours on the surface see much the same sky."""
-SOURCE_TURNS = 4
-"""One hit in so many is lit by a source."""
 GLOSS_RAYS = 16
 """Directions in which gloss looks at the sky from each hit."""
 R3 = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
@@ -40,7 +39,7 @@ class FirstHits:
 
     def __init__(self, scene: mi.Scene, sensor: mi.Sensor, surfaces: Surfaces, even: mi.UInt32, pixels: np.ndarray,
                  samples: int, seed: int):
-        """pixels: (P,) row-major indices. even: for each shape's registry id, 1 where bins may light it."""
+        """pixels: (P,) row-major indices. even: as :func:`even_table`."""
         self.scene, self.surfaces = scene, surfaces
         self.pixels, self.samples = len(pixels), _samples_taken(sensor, samples)
         sampler, ray = camera_rays(sensor, pixels, samples, seed)
@@ -58,6 +57,7 @@ class FirstHits:
             self.fleshy = active & (surfaces.flesh_number(si, active) != 0)
             self._enter(sampler)
         self.plain = active & ~self.fleshy
+        self.hairy = mi.Bool(surfaces.hairy(self.si, active)) & active
         self.even = self.plain & (dr.gather(mi.UInt32, even, dr.reinterpret_array(mi.UInt32, si.shape), active) != 0)
         dr.eval({name: value for name, value in vars(self).items() if name not in ("scene", "surfaces")})
 
@@ -100,8 +100,9 @@ class FirstHits:
         """The same by the BSDF where it is seen, as (all, specular part); the latter only if ``split``."""
         context = mi.BSDFContext()
         local = si.to_local(light)
-        if self.surfaces.fibres is None:  # surfaces are two-sided: none but hair lets light through
-            active = active & (mi.Frame3f.cos_theta(local) * mi.Frame3f.cos_theta(si.wi) > 0)
+        # None but hair lets light through. (No &=, which would change the caller's mask.)
+        facing = mi.Frame3f.cos_theta(local) * mi.Frame3f.cos_theta(si.wi) > 0
+        active = active & (facing | dr.gather(mi.Bool, self.hairy, place))
         value = bsdf.eval(context, si, local, active)
         lit = active & (dr.max(value) > 0)
         here = glass.unoccluded(self.scene, self.surfaces, si.spawn_ray(light),
@@ -113,27 +114,23 @@ class FirstHits:
     def respond(self, bins, weight: float) -> None:
         """Add the response to the fine ones of :class:`synth.renderers.mitsuba.transport.Bins`, times ``weight``."""
         turns = max(1, self.samples // TURNS)
-        table = mi.Float(direction_table(bins.fine, turns).ravel())
-        share = dr.opaque(mi.Float, weight * 4 * math.pi / bins.fine**2 / turns)
+        table = mi.Float(aligned(direction_table(bins.fine, turns).ravel()))
+        share = dr.opaque(mi.Float, weight * 4 * math.pi / bins.fine**2 * TURNS / self.samples)
         glossy = dr.opaque(mi.Float, weight / (self.samples * GLOSS_RAYS))
         _every_bin(self, bins, table, dr.opaque(mi.UInt32, turns), share, glossy, dr.opaque(mi.UInt32, self.samples))
 
     def lit_by(self, sources: Sequence[Source], lobes: bool) -> tuple[np.ndarray, np.ndarray | None]:
         """Radiance (K, P, 3) float32 of the pixels by each of K sources, and its specular part."""
-        hits = self.samples // SOURCE_TURNS
-        lane = dr.arange(mi.UInt32, self.pixels * hits)
-        towards = mi.Float(np.concatenate([np.asarray(s.directions, np.float32) for s in sources]).ravel())
-        power = mi.Float(np.stack([np.asarray(s.irradiance, np.float32) for s in sources]).ravel())
+        lane = dr.arange(mi.UInt32, self.pixels * self.samples)
+        towards = mi.Float(aligned(np.concatenate([source.directions for source in sources]).ravel()))
+        power = mi.Float(aligned(np.stack([source.irradiance for source in sources]).ravel()))
         out = [dr.zeros(mi.Float, dr.width(lane) * len(sources)) for _ in range(6 if lobes else 3)]
-        number, pixel = lane % dr.opaque(mi.UInt32, hits), lane // dr.opaque(mi.UInt32, hits)
-        # Neither rows nor columns of the pixel's grid of hits: a few of it, evenly.
-        place = pixel * self.samples + number * SOURCE_TURNS + number % SOURCE_TURNS
-        _every_source(self, towards, power, dr.opaque(mi.UInt32, len(sources[0].directions)), out, place, lane,
+        _every_source(self, towards, power, dr.opaque(mi.UInt32, len(sources[0].directions)), out, lane,
                       dr.opaque(mi.UInt32, dr.width(lane)), dr.opaque(mi.UInt32, len(sources)))
-        sums = [dr.block_sum(component, hits) for component in out]
+        sums = [dr.block_sum(component, self.samples) for component in out]
         dr.eval(sums)
         both = np.stack([np.array(s) for s in sums], axis=-1).reshape(len(sources), self.pixels, len(out))
-        both /= np.float32(hits)
+        both /= np.float32(self.samples)
         return both[..., :3], both[..., 3:] if lobes else None
 
 
@@ -178,18 +175,14 @@ def _gloss(hits, bins, si, twin, place, hit, share, active):
 
 
 @dr.syntax
-def _every_source(hits, towards, power, spread, out, place, lane, lanes, count):
-    fleshy, plain = dr.gather(mi.Bool, hits.fleshy, place), dr.gather(mi.Bool, hits.plain, place)
-    active = fleshy | plain
-    si = dr.gather(mi.SurfaceInteraction3f, hits.si, place, active)
-    twin = dr.gather(mi.BSDFPtr, hits.twin, place, active)
-    bsdf = dr.select(fleshy, twin, dr.gather(mi.BSDFPtr, hits.bsdf, place, active))
-    turn = dr.minimum(mi.UInt32(dr.gather(mi.Float, hits.turn, place) * mi.Float(spread)), spread - 1)
+def _every_source(hits, towards, power, spread, out, lane, lanes, count):
+    bsdf, active = dr.select(hits.fleshy, hits.twin, hits.bsdf), hits.fleshy | hits.plain
+    turn = dr.minimum(mi.UInt32(hits.turn * mi.Float(spread)), spread - 1)
     number = mi.UInt32(0)
     while dr.hint(number < count, label="sources"):
         light = dr.gather(mi.Vector3f, towards, number * spread + turn)
-        found, gloss = hits._surface(si, bsdf, twin, place, light, active, len(out) > 3)
-        found += hits._base(place, light)
+        found, gloss = hits._surface(hits.si, bsdf, hits.twin, lane, light, active, len(out) > 3)
+        found += hits._base(lane, light)
         irradiance = dr.gather(mi.Color3f, power, number)
         for k in range(len(out)):
             value = (found if k < 3 else gloss)[k % 3] * irradiance[k % 3]
@@ -203,7 +196,7 @@ def even_table(owners: dict, materials) -> mi.UInt32:
     table = np.zeros(ids.max() + 1, np.uint32)
     table[ids] = [isinstance(material := materials[name], Material) and material.scatter is None
                   for name in owners.values()]
-    return mi.UInt32(table)
+    return mi.UInt32(aligned(table, np.uint32))
 
 
 def direction_table(side: int, count: int) -> np.ndarray:

@@ -16,6 +16,7 @@ import mitsuba as mi
 import numpy as np
 
 from synth.renderers.mitsuba import glass, subsurface
+from synth.renderers.mitsuba.arrays import aligned
 from synth.renderers.mitsuba.first_hits import R3, FirstHits, even_table
 from synth.renderers.mitsuba.path import (
     Departure,
@@ -44,7 +45,7 @@ TILE = 8192
 """Pixels at once: their bins take some hundred MB."""
 HITS = 36
 """First hits of a pixel on one smooth piece of surface."""
-EDGE_HITS = 64
+EDGE_HITS = 63
 """First hits of a pixel on an edge or on hair."""
 
 
@@ -259,7 +260,7 @@ class FrameTransport:
         width, height = self._sensor.film().size()
         sampler = mi.load_dict({"type": "independent"})
         sampler.seed(derive_seed(self._seed, "paths", int(pixels[0])) & 0x7FFFFFFF, len(pixels))
-        pixel = mi.UInt32(pixels)
+        pixel = mi.UInt32(aligned(pixels, np.uint32))
         row = pixel // dr.opaque(mi.UInt32, width)
         corner = mi.Point2f(mi.Float(pixel - row * dr.opaque(mi.UInt32, width)), mi.Float(row))
         size = mi.Vector2f(dr.opaque(mi.Float, width), dr.opaque(mi.Float, height))

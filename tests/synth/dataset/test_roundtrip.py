@@ -219,3 +219,15 @@ def test_frames_missing_or_too_many(tmp_path, count):
     with pytest.raises(DatasetError, match="1 of 2 frames" if count == 1 else "more than the 2 frames"):
         write_clip(str(tmp_path), spec, frames, INFO)
     assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_more_than_a_thousand_lightings(tmp_path):
+    spec = make_spec(frames=1, lightings=1002, size=(16, 16), lobes=False)
+    frame = make_frame(make_spec(frames=1, lightings=2, size=(16, 16), lobes=False), 0)
+    lit = {f"rgb.{number:03d}": np.full((16, 16, 3), number, np.float32) for number in range(1002)}
+    frame = dataclasses.replace(frame, channels=frame.channels | lit, envmaps=frame.envmaps[:1] * 1002)
+    write_clip(str(tmp_path), spec, [frame], INFO)
+    pack(str(tmp_path))
+    clip = Dataset.open(str(tmp_path)).clip(spec.clip_id)
+    assert [clip.read(0, f"rgb.{number:03d}").mean() for number in (0, 99, 999, 1000, 1001)] == [0, 99, 999, 1000, 1001]
+    assert describe("rgb.1001").name == "rgb" and validate(str(tmp_path)) == []

@@ -7,7 +7,14 @@ import pytest
 from assets.errors import AssetError, SpecError
 from synth.lighting.envmap import EnvMap
 from synth.lighting.library import LightingLibrary
-from synth.lighting.sequence import LightingRef, SequenceSpec, folder_sequence, render_sequence, sample_sequence
+from synth.lighting.sequence import (
+    LightingRef,
+    Played,
+    SequenceSpec,
+    folder_sequence,
+    render_sequence,
+    sample_sequence,
+)
 from synth.lighting.sphere import LUMINANCE, direction_from_angles, rotation_about, rotation_from_euler
 
 SUN, BOX = "procedural/sunsky/0001", "procedural/studio/0002"
@@ -164,3 +171,14 @@ def test_fractions_of_none_and_all(library):
         assert sample_sequence(rng, library, ("procedural",), "test", 0.0, 1.0, index).kind != "still"
     with pytest.raises(AssetError, match="bundled"):
         sample_sequence(np.random.default_rng(0), library, ("bundled",), "train", 0.5, 0.5, 0)
+
+
+@pytest.mark.parametrize(("kind", "params"), [("still", {}), ("rotate", {"axis": (0, 1, 0), "speed": 90.0})])
+def test_maps_made_when_asked_for_are_the_same(library, kind, params):
+    spec = spec_of(library, kind, SUN, **params)
+    whole, played = render_sequence(spec, library, 4, 24.0, 16), Played(spec, library, 4, 24.0, 16)
+    for frame in (0, 1, 1, 3, 2, 0):
+        np.testing.assert_array_equal(played[frame].data, whole[frame].data)
+    assert len(played) == 4 and len({id(light) for light in list(played)}) == (1 if kind == "still" else 4)
+    with pytest.raises(IndexError):
+        played[4]
