@@ -60,7 +60,7 @@ def trace(scene: mi.Scene, sampler: mi.Sampler, ray: mi.Ray3f, surfaces: Surface
     si = surfaces.comb(si, ray, seen)
     radiance, specular, onwards = _first_hit(scene, sampler, surfaces, si, ray, weight, inside, seen)
     if surfaces.fibres is not None:
-        onwards = _roulette(onwards, sampler.next_1d(), mi.Bool(False), surfaces.hairy(si, seen))
+        onwards = _roulette(onwards, sampler.next_1d(), surfaces.hairy(si, seen), mild=True)
     onwards = Departure(
         ray=dr.select(reflected, ray, onwards.ray), throughput=dr.select(reflected, mi.Color3f(weight),
                                                                          onwards.throughput),
@@ -145,14 +145,14 @@ def _choose(mask: mi.Bool, one: Departure, other: Departure) -> Departure:
                        for field in dataclasses.fields(Departure)))
 
 
-def _roulette(onwards: Departure, variate: mi.Float, active: mi.Bool, hairy: mi.Bool) -> Departure:
-    """Russian roulette on what ``active`` paths still carry, and at once, but less sternly, where they met hair.
+def _roulette(onwards: Departure, variate: mi.Float, playing: mi.Bool, mild: bool = False) -> Departure:
+    """Russian roulette on what paths still carry.
 
-    Each hit on hair is dear; but dark hair lets so little through that its few survivors would show as bright dots.
+    mild: by its square root. Hair plays at once, since each hit on it is dear; but dark hair lets so little through
+    that the few survivors of its first hit would show as bright dots.
     """
     carried = dr.max(onwards.throughput)
-    survival = dr.select(hairy, dr.sqrt(dr.minimum(carried, 1)), dr.minimum(carried, 0.95))
-    playing = active | hairy
+    survival = dr.sqrt(dr.minimum(carried, 1)) if mild else dr.minimum(carried, 0.95)
     return dataclasses.replace(onwards, active=onwards.active & (~playing | (variate < survival)),
                                throughput=onwards.throughput * dr.select(playing, dr.rcp(survival), 1))
 
@@ -195,7 +195,7 @@ def _bounces(scene, sampler, surfaces, start, max_depth, rr_depth):
         specular += dr.select(lit, found * share, 0)
 
         onwards = _depart(si, sample, throughput * bounced, share, sample.pdf, inside, going_on)
-        onwards = _roulette(onwards, sampler.next_1d(), depth + 1 >= rr_depth, surfaces.hairy(si, going_on))
+        onwards = _roulette(onwards, sampler.next_1d(), (depth + 1 >= rr_depth) | surfaces.hairy(si, going_on))
         throughput = dr.select(pane, throughput, onwards.throughput)
         ray = dr.select(pane, beyond, onwards.ray)
         previous_pdf = dr.select(pane, previous_pdf, onwards.pdf)

@@ -135,7 +135,7 @@ def trace(scene, sampler, ray, surfaces: Surfaces, bins: Bins, lobe: mi.Float, p
     si = surfaces.comb(si, ray, seen)
     onwards = _first_hit(scene, sampler, surfaces, si, ray, lobe, point, weight, inside, seen)
     if surfaces.fibres is not None:
-        onwards = _roulette(onwards, sampler.next_1d(), mi.Bool(False), surfaces.hairy(si, seen))
+        onwards = _roulette(onwards, sampler.next_1d(), surfaces.hairy(si, seen), mild=True)
     mirrored = Departure(ray, mi.Color3f(weight), mi.Color3f(1), mi.Float(0), mi.Bool(False), reflected)
     # A mirror's sky is looked up in the map itself; what bins light evenly is in FirstHits.
     known = reflected | bins.even(si, seen)
@@ -219,7 +219,7 @@ def _bounces(scene, sampler, surfaces, bins, start, known, max_depth, rr_depth):
 
         sample, bounced = si.bsdf(ray).sample(context, si, sampler.next_1d(), sampler.next_2d(), going_on)
         onwards = _depart(si, sample, throughput * bounced, share, sample.pdf, inside, going_on)
-        onwards = _roulette(onwards, sampler.next_1d(), depth + 1 >= rr_depth, surfaces.hairy(si, going_on))
+        onwards = _roulette(onwards, sampler.next_1d(), (depth + 1 >= rr_depth) | surfaces.hairy(si, going_on))
         throughput = dr.select(pane, throughput, onwards.throughput)
         ray = dr.select(pane, beyond, onwards.ray)
         # (Multiple importance sampling by the balance heuristic, with the rays above.)
