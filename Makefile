@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOB ?= ray_jobs/jobs/demo.yaml
-BENCH ?= overhead scaling dataset heads faces interpenetration
+BENCH ?= overhead scaling dataset heads faces interpenetration appearance transport transport_codec relight
 
 .PHONY: help install demo test lint bench llvm clean
 

@@ -71,7 +71,7 @@ def choose_method(job: JobSpec, variant: str) -> RenderChoice:
         return render.model_copy(update={"method": "path"})
     if render.method != "auto":
         return render
-    pays = job.lightings * job.samples >= TRANSPORT_COST * (render.paths + _FIRST_HITS)
+    pays = render.store or job.lightings * job.samples >= TRANSPORT_COST * (render.paths + _FIRST_HITS)
     return render.model_copy(update={"method": "transport" if pays else "path"})
 
 
@@ -227,9 +227,10 @@ def prepare_clip(spec: ClipSpec) -> PreparedClip:
 
 def _metered(maps: Sequence[EnvMap], cameras: Sequence[Camera]) -> float:
     """One exposure for a whole lighting, as a camera with locked exposure has: the mean irradiance of its frames."""
-    readings = [light.irradiance(camera.camera_to_world[:3, 2]) for light, camera in zip(maps, cameras, strict=True)]
     # A light from behind alone leaves the meter dark: then the mean of all directions, as a lumisphere would read.
-    for reading in (np.mean(readings, axis=0), np.pi * np.mean([light.mean for light in maps], axis=0)):
+    readings = np.mean([(light.irradiance(camera.camera_to_world[:3, 2]), np.pi * light.mean)
+                        for light, camera in zip(maps, cameras, strict=True)], axis=0)
+    for reading in readings:
         if reading.max() > 0:
             return meter(reading)
     return 0.0
@@ -260,3 +261,4 @@ def _released(frames: Iterable[Frame]) -> Iterator[Frame]:
     for frame in frames:
         yield frame
         frame.channels.clear()
+        del frame  # and its transport, or it would live on while the next is rendered

@@ -107,7 +107,7 @@ class RenderChoice(_Model):
     method: Literal["auto", "path", "transport"] = "auto"
     """``path`` traces paths for every lighting: ground truth. ``transport`` traces the response to all directions of
     light once, and each lighting is a product with it. ``auto``: transport where it is faster (docs/transport.md)."""
-    paths: int = pydantic.Field(512, ge=1, le=1 << 20)
+    paths: int = pydantic.Field(512, ge=1, le=1 << 14)
     """Paths a pixel of the transport."""
     store: bool = False
     """Keep each frame's transport beside its pictures: whoever reads the clip may light it anew."""

@@ -138,11 +138,7 @@ def _transport_problems(data: bytes, said: str, row: dict[str, Any], flat: np.nd
     if hashlib.blake2b(data, digest_size=16).hexdigest() != said:
         yield "its bytes are not those that were written (hash differs)"
     try:
-        transport = codec.decode(data)
-        if (transport.width, transport.height) != (row["width"], row["height"]):
-            yield f"is of {transport.width}x{transport.height} pixels, its clip of {row['width']}x{row['height']}"
-            return
-        shown = transport.flat()
+        shown = codec.decode(data, size=(row["width"], row["height"])).flat()
     except AssetError as error:
         yield str(error)
         return

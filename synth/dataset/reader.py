@@ -201,14 +201,11 @@ class Clip:
         member = transport_member(frame)
         if member not in self._members:
             raise DatasetError(f"{self._where}: frame {frame} has no transport: it was not asked for when it was made")
+        size = self.row["width"], self.row["height"]
         try:
-            transport = codec.decode(self._bytes(member), f"{self._where}: {member}")
+            return codec.decode(self._bytes(member), f"{self._where}: {member}", size)
         except AssetError as error:
             raise DatasetError(str(error)) from error
-        if (transport.width, transport.height) != (self.row["width"], self.row["height"]):
-            raise DatasetError(f"{self._where}: {member} is of {transport.width}x{transport.height} pixels, expected "
-                               f"{self.row['width']}x{self.row['height']}")
-        return transport
 
     def camera(self, frame: int) -> Camera:
         """Where the frame was seen from."""

@@ -26,7 +26,7 @@ MAX_SIDE, MAX_BINS, MAX_RAYS = 8192, 128, 1 << 24
 TILE = 256
 """Pixels that are packed, decoded and relit together."""
 COARSE = 0.25
-"""Weight of a coarse entry's error: a small source is a quarter as bright, averaged over a coarse bin of four fine."""
+"""Weight of a coarse entry's error: a small source is fainter, averaged over a coarse bin of many fine ones."""
 _MOST_GROWTH = 1 << 17
 """Bytes that one byte of a Zstandard frame may unpack to."""
 _HEADER = struct.Struct("<8sHHHBBIIIIfQI")
@@ -55,14 +55,14 @@ def encode(transport: Transport, error: float = 1e-3) -> bytes:
     order = _tile_order(transport.pixels, transport.width)
     white = transport.response.sum(axis=-1, dtype=np.float64).mean(axis=1)
     floor = 0.01 * white.mean() if len(white) else 0.0
-    step = _choose_step(transport, order[:: max(1, len(order) // 2048)], floor, PRUDENCE * error)
+    step = _choose_step(transport, order[:: max(1, -(-len(order) // 2048))], floor, PRUDENCE * error)
     tiles = [order[first : first + TILE] for first in range(0, len(order), TILE)]
     scales, planes = [], []
     for tile in tiles:
         for lobe in _lobes(transport, tile):
             coded, scale = _quantise(lobe, white[tile], floor, step, transport.basis)
             scales.append(scale)
-            planes += coded
+            planes += map(_pack, coded)
     unit = max((float(scale.max()) for scale in scales), default=0.0) / 32768 or 1.0
     mask = np.zeros(transport.width * transport.height, bool)
     mask[transport.pixels] = True
@@ -74,7 +74,7 @@ def encode(transport: Transport, error: float = 1e-3) -> bytes:
         square = np.minimum(to_square(mirror.directions) * 65536, 65535)
         arrays += [np.diff(mirror.pixels.astype("<i8"), prepend=0).astype("<i4"), square.astype("<u2").T.copy(),
                    mirror.weights.astype("<f4")]
-    packed = [_pack(array) for array in (*arrays, *planes)]
+    packed = [*map(_pack, arrays), *planes]
     body = struct.pack(f"<{len(packed)}I", *map(len, packed)) + b"".join(packed)
     fields = (MAGIC, VERSION, transport.basis.fine, transport.basis.coarse, 1 if transport.specular is None else 2,
               mirror is not None, transport.width, transport.height, len(order), rays, unit, len(body))
@@ -235,11 +235,11 @@ def _pack(array: np.ndarray) -> bytes:
 # --- decoding ------------------------------------------------------------------------------------------------------
 
 
-def decode(data: bytes, name: str = "transport") -> CompressedTransport:
+def decode(data: bytes, name: str = "transport", size: tuple[int, int] | None = None) -> CompressedTransport:
     """Open what :func:`encode` gave; its planes stay packed until they are used.
 
     Sizes are checked against the header and the length of ``data`` before anything is allocated, and all bytes against
-    their checksum. Raises AssetError, one line that starts with ``name``.
+    their checksum. Raises AssetError, one line that starts with ``name``. size: (width, height) that it should have.
     """
     if len(data) < _HEADER.size:
         raise AssetError(f"{name}: {len(data)} bytes, expected a header of {_HEADER.size}")
@@ -249,9 +249,11 @@ def decode(data: bytes, name: str = "transport") -> CompressedTransport:
         raise AssetError(f"{name}: starts with {magic!r} version {version}, expected {MAGIC!r} version {VERSION}")
     if not (0 < fine <= MAX_BINS and 0 < coarse <= MAX_BINS and lobes in (1, 2) and mirrored in (0, 1)
             and 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and count <= width * height
-            and rays <= MAX_RAYS * mirrored and 0 < unit < np.inf):
+            and rays <= min(MAX_RAYS, 64 * width * height) * mirrored and 0 < unit < np.inf):
         raise AssetError(f"{name}: header claims {width}x{height} pixels, {count} covered, {fine} and {coarse} bins a "
                          f"side, {lobes} lobes, {rays} rays, which cannot be")
+    if size not in (None, (width, height)):
+        raise AssetError(f"{name}: is of {width}x{height} pixels, its clip of {size[0]}x{size[1]}")
     sections = 2 + 3 * mirrored + 3 * lobes * -(-count // TILE)
     if len(data) != _HEADER.size + length or length < 4 * sections:
         raise AssetError(f"{name}: {len(data)} bytes, its header tells of {_HEADER.size + length} in {sections} parts")

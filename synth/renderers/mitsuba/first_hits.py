@@ -68,17 +68,17 @@ class FirstHits:
         leaving = albedo * (1 - (1 - dr.abs(mi.Frame3f.cos_theta(si.wi))) ** 5)
         entered, colours = subsurface.entry(self.scene, self.surfaces, si, self.surfaces.flesh_number(si, self.fleshy),
                                             albedo, sampler.next_2d(), sampler.next_1d(), self.fleshy)
-        # A Lambertian's normal, with the bumps of its map, from its answers to three directions.
+        # A Lambertian's normal, with the bumps of its map, from its answers to three directions. Seen from behind, a
+        # two-sided surface faces us: mirrored in its plane, where the answers are.
+        side = dr.select(mi.Frame3f.cos_theta(entered.wi) < 0, mi.Float(-1), mi.Float(1))
         base = self.surfaces.base(entered, self.fleshy)
         thirds = [2 * math.pi * k / 3 for k in range(3)]
         a, b, c = (base.eval(context, entered, mi.Vector3f(math.sin(TILT) * math.cos(t), math.sin(TILT) * math.sin(t),
-                                                           math.cos(TILT)), self.fleshy).x for t in thirds)
+                                                           math.cos(TILT) * side), self.fleshy).x for t in thirds)
         bumpy = mi.Vector3f((2 * a - b - c) / (3 * math.sin(TILT)), (b - c) / (math.sqrt(3) * math.sin(TILT)),
                             (a + b + c) / (3 * math.cos(TILT)))
-        up = mi.Vector3f(0, 0, 1)
-        below = mi.Frame3f.cos_theta(entered.wi) < 0  # seen from behind: a two-sided surface faces us
-        self.bumpy = entered.to_world(dr.select(below, -bumpy, bumpy))
-        self.upright = entered.to_world(dr.select(below, -up, up))
+        self.bumpy = entered.to_world(mi.Vector3f(bumpy.x, bumpy.y, bumpy.z * side))
+        self.upright = entered.to_world(mi.Vector3f(0, 0, side))
         self.entered, self.coarse_normal = entered.p, entered.n
         self.below = leaving * colours * self.weight
 

@@ -231,7 +231,7 @@ def _samples_taken(sensor: mi.Sensor, samples: int) -> int:
 
 def camera_rays(sensor: mi.Sensor, pixels: np.ndarray, samples: int, seed: int) -> tuple[mi.Sampler, mi.Ray3f]:
     """``samples`` rays through each of P pixels, given by their row-major indices, one pixel after the other."""
-    return _rays(sensor, mi.UInt32(pixels), dr.arange(mi.UInt32, len(pixels) * samples), samples,
+    return _rays(sensor, mi.UInt32(aligned(pixels, np.uint32)), dr.arange(mi.UInt32, len(pixels) * samples), samples,
                  dr.opaque(mi.UInt32, seed))
 
 

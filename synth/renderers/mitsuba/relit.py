@@ -59,7 +59,7 @@ def relit(portrait: PortraitScene, maps: Sequence[EnvMap], lights: Lights, *, pa
           keep: bool) -> Relit:
     """Light the frame that ``portrait`` shows by L maps, of ``paths`` samples a pixel of its transport.
 
-    lobes: also the specular part. keep: also the transport, which takes 15 KB a covered pixel, twice with lobes.
+    lobes: also the specular part. keep: also the transport, which takes 13 KB a covered pixel, twice with lobes.
     """
     vectors, sources = lights.of((*maps, _WHITE))
     height, width = portrait.touched.shape

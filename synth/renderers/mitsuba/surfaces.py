@@ -11,6 +11,7 @@ import drjit as dr
 import mitsuba as mi
 import numpy as np
 
+from synth.renderers.mitsuba.arrays import aligned
 from synth.scene import AnyMaterial, Glass, Material
 
 
@@ -100,7 +101,7 @@ def make_surfaces(owners: Mapping[mi.Shape, str], materials: Mapping[str, AnyMat
     def table(kind: type, values: list):
         array = np.zeros(ids.max() + 1, np.float32 if kind is mi.Float else np.uint32)
         array[ids] = values
-        return kind(array)
+        return kind(aligned(array, array.dtype))
 
     panes = [material if isinstance(material := materials[name], Glass) else None for name in names]
     glass = any(panes)
@@ -123,4 +124,4 @@ def make_surfaces(owners: Mapping[mi.Shape, str], materials: Mapping[str, AnyMat
 def mean_free_paths(materials: Mapping[str, AnyMaterial], scattering: list[str]) -> mi.Float:
     """``Surfaces.paths`` of these materials."""
     lengths = [material.scatter for name in scattering if isinstance(material := materials[name], Material)]
-    return mi.Float(np.concatenate([*lengths, np.zeros(3)]).astype(np.float32))
+    return mi.Float(aligned(np.concatenate([*lengths, np.zeros(3)])))

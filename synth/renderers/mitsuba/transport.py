@@ -113,7 +113,7 @@ def trace_all(scene, sensor, sampler, surfaces, bins, corner, size, samples, max
     """Trace ``samples`` paths a lane through pixels whose upper left ``corner`` is given, into ``bins``."""
     shift, turn, number = sampler.next_2d(), sampler.next_1d(), mi.UInt32(0)
     while dr.hint(number < samples, label="paths of a pixel"):
-        cell = number % (GRID * GRID)
+        cell = (number + mi.UInt32(turn * (GRID * GRID))) % (GRID * GRID)  # even where fewer paths are asked for
         jitter = sampler.next_2d()
         within = mi.Point2f(mi.Float(cell % GRID) + jitter.x, mi.Float(cell // GRID) + jitter.y) / GRID
         ray, _ = sensor.sample_ray(mi.Float(0), mi.Float(0.5), (corner + within) / size, mi.Point2f(0.5))
@@ -281,8 +281,9 @@ class FrameTransport:
 def mirrored_sky(scene: mi.Scene, sensor: mi.Sensor, surfaces: Surfaces, pixels: np.ndarray, samples: int, seed: int):
     """What glass reflects of the sky to the camera: pixel (R,), directions (R, 3) and weights (R,) of rays to it."""
     sampler, ray = camera_rays(sensor, pixels, samples, seed)
-    _, ray, weight, reflected, _ = glass.look_through(scene, surfaces, sampler, ray)
-    free = reflected & ~scene.ray_test(ray, reflected)
+    _, ray, weight, reflected, inside = glass.look_through(scene, surfaces, sampler, ray)
+    share = glass.unoccluded(scene, surfaces, ray, inside, reflected)  # spectacles dim it, and don't block it
+    free, weight = share > 0, weight * share
     chosen = dr.compress(free)
     lanes = np.array(chosen)
     directions = np.array(dr.gather(mi.Vector3f, ray.d, chosen)).T
