@@ -102,7 +102,7 @@ def test_replayed_pictures_are_those_that_are_traced(vectorised, monkeypatch):
                                   living={surface_of("hair"): (matte(0.5), matte(0.2))})
     pictures = []
     for enabled in (True, False):
-        monkeypatch.setattr(path.dr, "freeze", lambda f, on=enabled, **_: freeze(f, enabled=on))
+        monkeypatch.setattr(path.dr, "freeze", lambda f, enabled=True, on=enabled, **_: freeze(f, enabled=enabled & on))
         vectorised._scene, vectorised._key = None, ()
         pictures.append(views(vectorised, subject, ["hair", "hair"], [uniform(), spot((1, 0, 0.5))]))
     vectorised._scene, vectorised._key = None, ()
