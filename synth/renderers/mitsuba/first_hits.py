@@ -16,7 +16,7 @@ import numpy as np
 
 from synth.renderers.mitsuba import glass, subsurface
 from synth.renderers.mitsuba.arrays import aligned
-from synth.renderers.mitsuba.path import _samples_taken, camera_rays
+from synth.renderers.mitsuba.path import camera_rays, samples_taken
 from synth.renderers.mitsuba.surfaces import Surfaces, registry_id
 from synth.scene import Material
 from synth.transport.directions import to_sphere
@@ -41,13 +41,9 @@ class FirstHits:
                  samples: int, seed: int):
         """pixels: (P,) row-major indices. even: as :func:`even_table`."""
         self.scene, self.surfaces = scene, surfaces
-        self.pixels, self.samples = len(pixels), _samples_taken(sensor, samples)
+        self.pixels, self.samples = len(pixels), samples_taken(sensor, samples)
         sampler, ray = camera_rays(sensor, pixels, samples, seed)
-        if surfaces.ior is None:
-            si = scene.ray_intersect(ray, ray_flags=mi.RayFlags.All, coherent=True)
-            weight, reflected, inside = mi.Float(1), mi.Bool(False), mi.Bool(False)
-        else:
-            si, ray, weight, reflected, inside = glass.look_through(scene, surfaces, sampler, ray)
+        si, ray, weight, reflected, inside = glass.first_seen(scene, surfaces, sampler, ray)
         active = si.is_valid() & ~reflected
         self.si, self.weight, self.inside = surfaces.comb(si, ray, active), mi.Float(weight), mi.Bool(inside)
         self.bsdf, self.twin = self.si.bsdf(ray), surfaces.twin(si, active)
@@ -65,7 +61,7 @@ class FirstHits:
         """Where the light that leaves flesh at the hits enters it: rays' origin, normals and weight."""
         si, context = self.si, mi.BSDFContext()
         albedo = self.bsdf.eval_diffuse_reflectance(si, self.fleshy)
-        leaving = albedo * (1 - (1 - dr.abs(mi.Frame3f.cos_theta(si.wi))) ** 5)
+        leaving = subsurface.leaving(si, albedo)
         entered, colours = subsurface.entry(self.scene, self.surfaces, si, self.surfaces.flesh_number(si, self.fleshy),
                                             albedo, sampler.next_2d(), sampler.next_1d(), self.fleshy)
         # A Lambertian's normal, with the bumps of its map, from its answers to three directions. Seen from behind, a

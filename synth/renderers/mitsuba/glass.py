@@ -24,6 +24,14 @@ def reflectance(cosine: mi.Float, index: mi.Float) -> mi.Float:
     return dr.select(index < 0, 2 * single / (1 + single), single)
 
 
+def first_seen(scene: mi.Scene, surfaces: Surfaces, sampler: mi.Sampler, ray: mi.Ray3f):
+    """What camera rays meet first, glass apart, as :func:`look_through` gives it; for less in scenes without glass."""
+    if surfaces.ior is not None:
+        return look_through(scene, surfaces, sampler, ray)
+    si = scene.ray_intersect(ray, ray_flags=mi.RayFlags.All, coherent=True)
+    return si, ray, mi.Float(1), mi.Bool(False), mi.Bool(False)
+
+
 @dr.syntax
 def look_through(scene: mi.Scene, surfaces: Surfaces, sampler: mi.Sampler, ray: mi.Ray3f):
     """Follow camera rays through glass to what lies behind it, or off it.

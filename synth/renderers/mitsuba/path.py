@@ -51,16 +51,12 @@ class Departure:
 
 def trace(scene: mi.Scene, sampler: mi.Sampler, ray: mi.Ray3f, surfaces: Surfaces, max_depth: int, rr_depth: int):
     """Radiance of the foreground along ``ray`` as (all lobes, specular part); the environment itself is hidden."""
-    if surfaces.ior is None:
-        si = scene.ray_intersect(ray, ray_flags=mi.RayFlags.All, coherent=True)
-        weight, reflected, inside = mi.Float(1), mi.Bool(False), mi.Bool(False)
-    else:
-        si, ray, weight, reflected, inside = glass.look_through(scene, surfaces, sampler, ray)
+    si, ray, weight, reflected, inside = glass.first_seen(scene, surfaces, sampler, ray)
     seen = si.is_valid() & ~reflected
     si = surfaces.comb(si, ray, seen)
     radiance, specular, onwards = _first_hit(scene, sampler, surfaces, si, ray, weight, inside, seen)
     if surfaces.fibres is not None:
-        onwards = _roulette(onwards, sampler.next_1d(), surfaces.hairy(si, seen), mild=True)
+        onwards = roulette(onwards, sampler.next_1d(), surfaces.hairy(si, seen), mild=True)
     onwards = Departure(
         ray=dr.select(reflected, ray, onwards.ray), throughput=dr.select(reflected, mi.Color3f(weight),
                                                                          onwards.throughput),
@@ -100,14 +96,14 @@ def _first_hit(scene, sampler, surfaces, si, ray, weight, inside, active):
     specular = here * dr.select(plain, dr.minimum(twin.eval(context, si, to_light, plain), value), value) * mis
     full = bounced * sample.pdf
     share = dr.clip(dr.select(full > 0, twin.eval(context, si, sample.wo, plain) / full, 0), 0, 1)
-    onwards = _depart(si, sample, bounced * weight / chance, share, chance * sample.pdf, inside, active)
+    onwards = depart(si, sample, bounced * weight / chance, share, chance * sample.pdf, inside, active)
     if number is None:
         return radiance, specular, onwards
 
     onwards.share = dr.select(fleshy, mi.Color3f(1), share)
     below, by_base = _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, inside,
                             shifted, sample2, fleshy)
-    return radiance + dr.select(fleshy, below, 0), specular, _choose(fleshy & ~mirror, by_base, onwards)
+    return radiance + dr.select(fleshy, below, 0), specular, choose(fleshy & ~mirror, by_base, onwards)
 
 
 def _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, inside, sample1, sample2, active):
@@ -117,9 +113,7 @@ def _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, i
     """
     context = mi.BSDFContext()
     albedo = si.bsdf(ray).eval_diffuse_reflectance(si, active)
-    # What the gloss reflects does not enter (Schlick's Fresnel over that at normal incidence).
-    cosine = dr.abs(mi.Frame3f.cos_theta(si.wi))
-    leaving = albedo * (1 - (1 - cosine) ** 5)
+    leaving = subsurface.leaving(si, albedo)
     entered, colours = subsurface.entry(scene, surfaces, si, number, albedo, sampler.next_2d(), sampler.next_1d(),
                                         active)
     base = surfaces.base(entered, active)
@@ -128,24 +122,24 @@ def _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, i
     lit = active & (light.pdf != 0) & (dr.max(below) > 0)
     there = arriving * glass.unoccluded(scene, surfaces, entered.spawn_ray(light.d), inside, lit)
     radiance = there * leaving * colours * below * mis_weight(light.pdf, (1 - GLOSS) * below_pdf)
-    by_base = _depart(entered, down, down_weight * leaving * colours * weight / (1 - GLOSS), mi.Color3f(0),
+    by_base = depart(entered, down, down_weight * leaving * colours * weight / (1 - GLOSS), mi.Color3f(0),
                       (1 - GLOSS) * down.pdf, inside, active)
     return radiance, by_base
 
 
-def _depart(si, sample, throughput, share, pdf, inside, active) -> Departure:
+def depart(si, sample, throughput, share, pdf, inside, active) -> Departure:
     # The hair BSDF samples no number once in a million times, where a uniform variate is exactly 0.
     sound = dr.isfinite(sample.wo.x + sample.wo.y + sample.wo.z)
     ray = si.spawn_ray(si.to_world(dr.select(sound, sample.wo, mi.Vector3f(0, 0, 1))))
     return Departure(ray, throughput, share, pdf, inside, active & sound & (dr.max(throughput) > 0))
 
 
-def _choose(mask: mi.Bool, one: Departure, other: Departure) -> Departure:
+def choose(mask: mi.Bool, one: Departure, other: Departure) -> Departure:
     return Departure(*(dr.select(mask, getattr(one, field.name), getattr(other, field.name))
                        for field in dataclasses.fields(Departure)))
 
 
-def _roulette(onwards: Departure, variate: mi.Float, playing: mi.Bool, mild: bool = False) -> Departure:
+def roulette(onwards: Departure, variate: mi.Float, playing: mi.Bool, mild: bool = False) -> Departure:
     """Russian roulette on what paths still carry.
 
     mild: by its square root. Hair plays at once, since each hit on it is dear; but dark hair lets so little through
@@ -194,8 +188,8 @@ def _bounces(scene, sampler, surfaces, start, max_depth, rr_depth):
         radiance += dr.select(lit, found, 0)
         specular += dr.select(lit, found * share, 0)
 
-        onwards = _depart(si, sample, throughput * bounced, share, sample.pdf, inside, going_on)
-        onwards = _roulette(onwards, sampler.next_1d(), (depth + 1 >= rr_depth) | surfaces.hairy(si, going_on))
+        onwards = depart(si, sample, throughput * bounced, share, sample.pdf, inside, going_on)
+        onwards = roulette(onwards, sampler.next_1d(), (depth + 1 >= rr_depth) | surfaces.hairy(si, going_on))
         throughput = dr.select(pane, throughput, onwards.throughput)
         ray = dr.select(pane, beyond, onwards.ray)
         previous_pdf = dr.select(pane, previous_pdf, onwards.pdf)
@@ -212,7 +206,7 @@ def render(tracer: Tracer, sensor: mi.Sensor, covered: np.ndarray, samples: int,
     ``covered`` (H, W) bool: the pixels to trace; the others, where nothing but environment is seen, are black.
     """
     height, width = covered.shape
-    samples = _samples_taken(sensor, samples)
+    samples = samples_taken(sensor, samples)
     pixels = np.flatnonzero(covered).astype(np.uint32)
     both = np.zeros((height * width, 6), np.float32)
     for first in range(0, len(pixels), max(1, MAX_LANES // samples)):
@@ -222,7 +216,7 @@ def render(tracer: Tracer, sensor: mi.Sensor, covered: np.ndarray, samples: int,
     return np.ascontiguousarray(both[..., :3]), np.ascontiguousarray(both[..., 3:])
 
 
-def _samples_taken(sensor: mi.Sensor, samples: int) -> int:
+def samples_taken(sensor: mi.Sensor, samples: int) -> int:
     """Samples a pixel after the sampler has rounded them up to a grid it can stratify."""
     sampler = sensor.sampler().clone()
     sampler.set_sample_count(samples)

@@ -29,6 +29,12 @@ def _widths(surfaces: Surfaces, number: mi.UInt32, albedo: mi.Color3f, active: m
     return dr.maximum(length, 1e-6) / (1.9 - albedo + 3.5 * dr.square(albedo - 0.8))
 
 
+def leaving(si: mi.SurfaceInteraction3f, albedo: mi.Color3f) -> mi.Color3f:
+    """The albedo less what the gloss reflects, which does not enter: Schlick's Fresnel over that at right angles."""
+    cosine = dr.abs(mi.Frame3f.cos_theta(si.wi))
+    return albedo * (1 - (1 - cosine) ** 5)
+
+
 def entry(scene: mi.Scene, surfaces: Surfaces, si: mi.SurfaceInteraction3f, number: mi.UInt32, albedo: mi.Color3f,
           sample: mi.Point2f, turn: mi.Float, active: mi.Bool) -> tuple[mi.SurfaceInteraction3f, mi.Color3f]:
     """Where light that leaves at ``si`` entered, seen from above there, and the weight of its colours.

@@ -1,10 +1,10 @@
 """The response of pixels to light from every direction, by path tracing.
 
-Import only after a variant has been set. Paths are those of :mod:`.path`, with two differences. Light is not looked for
-in an environment but evenly over the sphere, by one direction for all vertices of a path; those of a pixel's paths
-follow each other in a low-discrepancy sequence, so that each bin gets its share. And what a path finds is not added up
-but scattered to the bin that it came from. A lane traces all paths of its pixel, one after the other: nobody else adds
-to that pixel's bins, so that no atomics are needed and the same seed gives the same bits.
+Import only after a variant has been set. Direct light is found from hits that are kept (:mod:`.first_hits`); here are
+bounced light, and all light of hair. Paths are those of :mod:`.path`, but there is no light to aim at: directions are
+those of the BSDFs, at the first hit by a low-discrepancy sequence, and what a path finds is not added up but scattered
+to the bin that it came from. A lane traces all paths of its pixel, one after the other: nobody else adds to that
+pixel's bins, so that no atomics are needed and the same seed gives the same bits.
 """
 
 from __future__ import annotations
@@ -18,14 +18,7 @@ import numpy as np
 from synth.renderers.mitsuba import glass, subsurface
 from synth.renderers.mitsuba.arrays import aligned
 from synth.renderers.mitsuba.first_hits import R3, FirstHits, even_table
-from synth.renderers.mitsuba.path import (
-    Departure,
-    _choose,
-    _depart,
-    _roulette,
-    _samples_taken,
-    camera_rays,
-)
+from synth.renderers.mitsuba.path import Departure, camera_rays, choose, depart, roulette, samples_taken
 from synth.renderers.mitsuba.scene import RR_DEPTH, PortraitScene
 from synth.renderers.mitsuba.surfaces import Surfaces
 from synth.seeds import derive_seed
@@ -126,22 +119,18 @@ def trace_all(scene, sensor, sampler, surfaces, bins, corner, size, samples, max
 
 def trace(scene, sampler, ray, surfaces: Surfaces, bins: Bins, lobe: mi.Float, point: mi.Point2f, max_depth, rr_depth):
     """One path along ``ray``, whose direction at its first hit is sampled by ``lobe`` and ``point``."""
-    if surfaces.ior is None:
-        si = scene.ray_intersect(ray, ray_flags=mi.RayFlags.All, coherent=True)
-        weight, reflected, inside = mi.Float(1), mi.Bool(False), mi.Bool(False)
-    else:
-        si, ray, weight, reflected, inside = glass.look_through(scene, surfaces, sampler, ray)
+    si, ray, weight, reflected, inside = glass.first_seen(scene, surfaces, sampler, ray)
     seen = si.is_valid() & ~reflected
     si = surfaces.comb(si, ray, seen)
     onwards = _first_hit(scene, sampler, surfaces, si, ray, lobe, point, weight, inside, seen)
     if surfaces.fibres is not None:
-        onwards = _roulette(onwards, sampler.next_1d(), surfaces.hairy(si, seen), mild=True)
+        onwards = roulette(onwards, sampler.next_1d(), surfaces.hairy(si, seen), mild=True)
     mirrored = Departure(ray, mi.Color3f(weight), mi.Color3f(1), mi.Float(0), mi.Bool(False), reflected)
     # A mirror's sky is looked up in the map itself; what bins light evenly is in FirstHits.
     known = reflected | bins.even(si, seen)
     if surfaces.flesh is not None:
         known |= surfaces.flesh_number(si, seen) != 0
-    _bounces(scene, sampler, surfaces, bins, _choose(reflected, mirrored, onwards), known, max_depth, rr_depth)
+    _bounces(scene, sampler, surfaces, bins, choose(reflected, mirrored, onwards), known, max_depth, rr_depth)
 
 
 def _first_hit(scene, sampler, surfaces, si, ray, lobe, point, weight, inside, active) -> Departure:
@@ -152,12 +141,12 @@ def _first_hit(scene, sampler, surfaces, si, ray, lobe, point, weight, inside, a
     twin = surfaces.twin(si, active)
     full = bounced * sample.pdf
     share = dr.clip(dr.select(full > 0, twin.eval(context, si, sample.wo, plain) / full, 0), 0, 1)
-    onwards = _depart(si, sample, bounced * weight, share, sample.pdf, inside, plain)
+    onwards = depart(si, sample, bounced * weight, share, sample.pdf, inside, plain)
     if number is None:
         return onwards
     fleshy = active & (number != 0)
     from_flesh = _flesh(scene, sampler, surfaces, si, ray, number, lobe, point, weight, inside, fleshy)
-    return _choose(fleshy, from_flesh, onwards)
+    return choose(fleshy, from_flesh, onwards)
 
 
 def _flesh(scene, sampler, surfaces, si, ray, number, lobe, point, weight, inside, active) -> Departure:
@@ -166,17 +155,16 @@ def _flesh(scene, sampler, surfaces, si, ray, number, lobe, point, weight, insid
     mirror = lobe < GLOSS
     lobe = dr.select(mirror, lobe / GLOSS, (lobe - GLOSS) / (1 - GLOSS))
     sample, bounced = surfaces.twin(si, active).sample(context, si, lobe, point, active & mirror)
-    by_gloss = _depart(si, sample, bounced * weight / GLOSS, mi.Color3f(1), sample.pdf, inside, active)
+    by_gloss = depart(si, sample, bounced * weight / GLOSS, mi.Color3f(1), sample.pdf, inside, active)
 
     albedo = si.bsdf(ray).eval_diffuse_reflectance(si, active)
-    cosine = dr.abs(mi.Frame3f.cos_theta(si.wi))
-    leaving = albedo * (1 - (1 - cosine) ** 5)
+    leaving = subsurface.leaving(si, albedo)
     entered, colours = subsurface.entry(scene, surfaces, si, number, albedo, sampler.next_2d(), sampler.next_1d(),
                                         active & ~mirror)
     down, let_in = surfaces.base(entered, active).sample(context, entered, lobe, point, active & ~mirror)
-    by_base = _depart(entered, down, let_in * leaving * colours * weight / (1 - GLOSS), mi.Color3f(0), down.pdf, inside,
+    by_base = depart(entered, down, let_in * leaving * colours * weight / (1 - GLOSS), mi.Color3f(0), down.pdf, inside,
                       active)
-    return _choose(mirror, by_gloss, by_base)
+    return choose(mirror, by_gloss, by_base)
 
 
 @dr.syntax
@@ -218,8 +206,8 @@ def _bounces(scene, sampler, surfaces, bins, start, known, max_depth, rr_depth):
             ray_number += 1
 
         sample, bounced = si.bsdf(ray).sample(context, si, sampler.next_1d(), sampler.next_2d(), going_on)
-        onwards = _depart(si, sample, throughput * bounced, share, sample.pdf, inside, going_on)
-        onwards = _roulette(onwards, sampler.next_1d(), (depth + 1 >= rr_depth) | surfaces.hairy(si, going_on))
+        onwards = depart(si, sample, throughput * bounced, share, sample.pdf, inside, going_on)
+        onwards = roulette(onwards, sampler.next_1d(), (depth + 1 >= rr_depth) | surfaces.hairy(si, going_on))
         throughput = dr.select(pane, throughput, onwards.throughput)
         ray = dr.select(pane, beyond, onwards.ray)
         # (Multiple importance sampling by the balance heuristic, with the rays above.)
@@ -287,5 +275,5 @@ def mirrored_sky(scene: mi.Scene, sensor: mi.Sensor, surfaces: Surfaces, pixels:
     chosen = dr.compress(free)
     lanes = np.array(chosen)
     directions = np.array(dr.gather(mi.Vector3f, ray.d, chosen)).T
-    weights = np.array(dr.gather(mi.Float, weight, chosen)) / _samples_taken(sensor, samples)
-    return pixels[lanes // _samples_taken(sensor, samples)], directions.astype(np.float32), weights.astype(np.float32)
+    weights = np.array(dr.gather(mi.Float, weight, chosen)) / samples_taken(sensor, samples)
+    return pixels[lanes // samples_taken(sensor, samples)], directions.astype(np.float32), weights.astype(np.float32)
