@@ -80,6 +80,7 @@ class PortraitScene:
         self.vectorised = not mi.variant().startswith("scalar")
         self.owners = {shape: owners[shape.id()] for shape in self.scene.shapes()}
         self._gbuffer = GBuffer(self.scene, list(owners))
+        self._layers: dict[str, np.ndarray] | None = None  # of the frame that is shown
         self._surfaces = None
         self._twins: dict[str, bsdf.LiveBsdf] = {}
         self._bases: dict[str, bsdf.LiveBsdf] = {}
@@ -125,12 +126,13 @@ class PortraitScene:
                 shown.show(materials[name])
         if self._bases:
             self._surfaces.paths = mean_free_paths(materials, sorted(self._bases))
-        self.materials = materials
+        self.materials, self._layers = materials, None
         if self.vectorised:
             self._tracer.forget()
 
     def set_frame(self, vertices: np.ndarray, camera: Camera) -> None:
         """Move the surface to ``vertices`` (N, 3) float32 metres and both sensors to ``camera``."""
+        self._layers = None
         normals = vertex_normals(vertices, self.parts)
         for part in self.parts:
             self._params[f"{part.name}.vertex_positions"] = aligned(vertices[part.vertex_map]).ravel()
@@ -196,12 +198,13 @@ class PortraitScene:
 
     def gbuffer(self) -> dict[str, np.ndarray]:
         """Pixel centres, see :meth:`synth.renderers.mitsuba.gbuffer.GBuffer.centres`; parts, then groups of strands."""
-        owners = [self.materials[owner.material] for owner in (*self.parts, *self.strands)]
-        layers = self._gbuffer.centres(self._eye, owners)
-        for index, material in enumerate(owners):
-            if isinstance(material, Fibre):
-                layers["albedo"][layers["part"] == index] = material.colour
-        return layers
+        if self._layers is None:
+            owners = [self.materials[owner.material] for owner in (*self.parts, *self.strands)]
+            self._layers = self._gbuffer.centres(self._eye, owners)
+            for index, material in enumerate(owners):
+                if isinstance(material, Fibre):
+                    self._layers["albedo"][self._layers["part"] == index] = material.colour
+        return self._layers
 
     @property
     def surfaces(self) -> Surfaces | None:
@@ -220,8 +223,7 @@ class PortraitScene:
 
     def edges(self) -> np.ndarray:
         """(H, W) bool: pixels where one piece of surface ends or another begins, or where there is hair."""
-        part = self._gbuffer.centres(self._eye, [self.materials[owner.material]
-                                                 for owner in (*self.parts, *self.strands)])["part"]
+        part = self.gbuffer()["part"]
         found = (part >= len(self.parts)) | ((self._touched > 0) & (self._touched < 1))
         for axis in (0, 1):
             differs = np.diff(part, axis=axis) != 0
