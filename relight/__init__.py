@@ -1,1 +1,1 @@
-"""The relighter's room: conditioning, models, training and pipelines move in with the issues that build them."""
+"""The relighter's room: what light does to a portrait video, learnt from the dataset. Imports no torch until asked."""

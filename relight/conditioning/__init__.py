@@ -1,0 +1,1 @@
+"""Light, background and exposure as a model is given them."""

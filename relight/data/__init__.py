@@ -1,0 +1,1 @@
+"""Clips of the dataset as photographs of one performance under two lights."""

@@ -1,0 +1,1 @@
+"""Objectives and samplers: EDM and flow matching, as each prior was trained."""

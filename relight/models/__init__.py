@@ -1,0 +1,1 @@
+"""Backbones: pretrained video diffusion models, and a small one of our own, behind one interface."""
