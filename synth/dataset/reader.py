@@ -167,6 +167,10 @@ class Clip:
 
         One ranged read of the channel's own bytes; nothing else of the frame is fetched or decoded.
         """
+        return self.read_stored(frame, channel).astype(np.float32, copy=False)
+
+    def read_stored(self, frame: int, channel: str) -> np.ndarray:
+        """The same as the file holds it: float16 for colour within half's range, float32 otherwise."""
         parts = self._frame(frame)["parts"]
         if channel not in parts:
             raise DatasetError(f"{self._where}: channel {channel!r} is not one of {', '.join(self.channels)}")
@@ -174,10 +178,9 @@ class Clip:
         run = self._bytes(frame_member(frame), offset, length)
         number = self.channels.index(channel)
         try:
-            image = exr.decode_part(run, number, channel, depth, self.row["width"], self.row["height"])
+            return exr.decode_part(run, number, channel, depth, self.row["width"], self.row["height"])
         except DatasetError as error:
             raise DatasetError(f"{self._where}: frame {frame}: {brief(error)}") from error
-        return image.astype(np.float32, copy=False)
 
     def envmap(self, lighting: int, frame: int) -> np.ndarray:
         """What lit a frame: (He, 2 He, 3) float32 scene-linear Rec.709 radiance, world axes, row 0 = +Y."""
