@@ -72,9 +72,14 @@ class Fibre:
     """Tilt of the cuticle's scales towards the root, degrees."""
 
     @property
+    def absorption(self) -> np.ndarray:
+        """(3,) float64: absorption of red, green and blue over the fibre's radius (d'Eon et al. 2011)."""
+        return self.eumelanin * np.array([0.419, 0.697, 1.37]) + self.pheomelanin * np.array([0.187, 0.4, 1.05])
+
+    @property
     def colour(self) -> np.ndarray:
         """(3,) float32: diffuse reflectance, linear Rec.709, of a mass of such hair, by Chiang et al. 2016, eq. 9."""
-        absorbed = self.eumelanin * np.array([0.419, 0.697, 1.37]) + self.pheomelanin * np.array([0.187, 0.4, 1.05])
+        absorbed = self.absorption
         b = self.azimuthal
         spread = 5.969 - 0.215 * b + 2.532 * b**2 - 10.73 * b**3 + 5.574 * b**4 + 0.245 * b**5
         return np.clip(np.exp(-spread * np.sqrt(absorbed)), 0.01, 0.9).astype(np.float32)
@@ -232,9 +237,10 @@ class Renderer(Protocol):
     ) -> Iterator[Frame]:
         """Render every frame under every lighting; ``lightings[l][t]`` is the map of lighting l at frame t.
 
-        method: ``path`` traces ``samples`` paths a pixel for each lighting; ``transport`` traces ``paths`` once, and
-        each lighting is a product with what they found. transport: also give each frame's ``transport``. Memory holds
-        one frame. RenderError where the backend's variant cannot.
+        method: ``path`` traces ``samples`` paths a pixel for each lighting; ``transport`` (Mitsuba) traces ``paths``,
+        and ``light_groups`` (Cycles) ``samples``, once, and each lighting is a product with what they found.
+        transport: also give each frame's ``transport``. Memory holds one frame. RenderError where the backend's
+        variant cannot.
         """
         ...
 

@@ -121,8 +121,11 @@ class Comparison:
     def paths(self, light) -> tuple[np.ndarray, float]:
         """Two path-traced pictures (2, H, W, 3), and the processor's seconds of one sample a pixel."""
         self.scene.set_light(light.data)
-        stock = self.kind == "plain"
-        draw = self.scene.reference if stock else lambda samples, seed: self.scene.beauty(samples, seed, False)[0]
+
+        def ours(samples: int, seed: int) -> np.ndarray:
+            return self.scene.beauty([light.data], samples, seed, False)[0][0]
+
+        draw = self.scene.reference if self.kind == "plain" else ours
         draw(1, 0)
         start = time.process_time()
         halves = np.stack([draw(self.options.half, seed) for seed in (1, 2)])

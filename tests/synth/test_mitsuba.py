@@ -224,7 +224,7 @@ def test_large_pictures_are_traced_in_parts(renderer, monkeypatch):
     if renderer.variant.startswith("scalar"):
         pytest.skip("the scalar variant renders in blocks of its own")
     whole = render(renderer, sphere_subject(matte()), [spot((1, 0, 0))], samples=64)[0].channels["rgb.000"]
-    monkeypatch.setattr(path, "MAX_LANES", 64 * 64 * 7)
+    monkeypatch.setattr(path, "PATHS", 64 * 64 * 7)
     parts = render(renderer, sphere_subject(matte()), [spot((1, 0, 0))], samples=64)[0].channels["rgb.000"]
     assert parts.shape == whole.shape and abs(parts.mean() / whole.mean() - 1) < 0.01
     assert np.corrcoef(parts.ravel(), whole.ravel())[0, 1] > 0.99

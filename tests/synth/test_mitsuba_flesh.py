@@ -94,12 +94,13 @@ def test_living_materials_change_from_frame_to_frame(renderer):
 
 
 def test_replayed_pictures_are_those_that_are_traced(vectorised, monkeypatch):
-    """Within a frame kernels are replayed for the next light, and must see what has moved or changed since."""
+    """Within a frame kernels are replayed for the next pixels, and must see what has moved or changed since."""
     from synth.renderers.mitsuba import path
 
     subject, freeze = cabinet(), path.dr.freeze
     subject = dataclasses.replace(subject, vertices=np.concatenate([subject.vertices, subject.vertices + 0.01]),
                                   living={surface_of("hair"): (matte(0.5), matte(0.2))})
+    monkeypatch.setattr(path, "PATHS", 5000)
     pictures = []
     for enabled in (True, False):
         monkeypatch.setattr(path.dr, "freeze", lambda f, enabled=True, on=enabled, **_: freeze(f, enabled=enabled & on))
@@ -109,6 +110,26 @@ def test_replayed_pictures_are_those_that_are_traced(vectorised, monkeypatch):
     for replayed, traced in zip(*pictures, strict=True):
         for name in traced:
             np.testing.assert_array_equal(replayed[name], traced[name], err_msg=name)
+
+
+def test_lights_of_a_frame_share_its_paths(vectorised, monkeypatch):
+    """Edges agree to the bit; nor does a picture depend on which others are made, or on how many fit into memory."""
+    from synth.renderers.mitsuba import path
+
+    lights, bodies = [soft(), uniform(), uniform(radiance=2)], ["flesh", "hair", "lens"]
+    together = views(vectorised, cabinet(), bodies, lights, seed=4)
+    again = views(vectorised, cabinet(), bodies, lights, seed=4)
+    others = views(vectorised, cabinet(), bodies, [soft(), spot((1, 0, 0.5)), uniform()], seed=4)
+    monkeypatch.setattr(path, "FILM_BYTES", 1)
+    apart = views(vectorised, cabinet(), bodies, lights, seed=4)
+    for body, channels in enumerate(together):
+        np.testing.assert_array_equal(2 * channels["rgb.001"], channels["rgb.002"])
+        np.testing.assert_array_equal(channels["flat"], channels["rgb.001"])
+        for name in ("flat", "rgb.000", "specular.000"):
+            np.testing.assert_array_equal(channels[name], others[body][name], err_msg=name)
+        for name in channels:
+            np.testing.assert_array_equal(channels[name], again[body][name], err_msg=name)
+            np.testing.assert_array_equal(channels[name], apart[body][name], err_msg=name)
 
 
 def test_uploads_begin_at_cache_lines():

@@ -111,6 +111,10 @@ class LiveBsdf:
                 "specular": 0.0, "clearcoat.data": mi.TensorXf(aligned(np.zeros_like(texels(material.clearcoat))))})
         self._shown = material if gloss else None
 
+    def texels(self, name: str) -> mi.TensorXf | None:
+        """A texture in use, as Mitsuba holds it: ``roughness``, ``clearcoat``, ``normalmap``; None without one."""
+        return next((self._params[key] for key in self._params.keys() if key.endswith(f"{name}.data")), None)
+
     def _changes(self, material: Material) -> dict:
         shown = self._shown
         values = {"specular": float(material.specular), "clearcoat_gloss.value": float(material.clearcoat_gloss)} \

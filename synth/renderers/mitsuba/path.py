@@ -1,11 +1,13 @@
-"""A path tracer that also tells the diffuse from the specular part, for Mitsuba's vectorised variants.
+"""A path tracer for all of a frame's lights that also tells diffuse from specular, for Mitsuba's vectorised variants.
 
-Import only after a variant has been set. Differs from Mitsuba's ``path`` in four ways. (1) Each path's radiance is
-split by the BSDF lobe at its first hit: for every material there is a *gloss twin*, the same with a black base, and
-``f_specular / f`` is the specular share of whatever arrives along that direction. (2) Samples are summed pixel by
-pixel with a fixed-order reduction, not by atomics, so that the same seed gives the same bits on any number of threads.
-(3) Glass bends the view but not the light (:mod:`.glass`). (4) At the first hit, flesh scatters light beneath its
-surface (:mod:`.subsurface`); seen in the light of a bounce it is an ordinary surface.
+Import only after a variant has been set. Differs from Mitsuba's ``path`` in five ways. (1) Light decides nothing about
+a path, so a frame's lights share its paths: at every vertex each gets a light sample of its own, and each is looked up
+where a path leaves the scene. (2) Each path's radiance is split by the BSDF lobe at its first hit: for every material
+there is a *gloss twin*, the same with a black base, and ``f_specular / f`` is the specular share of whatever arrives
+along that direction. (3) Samples are summed pixel by pixel with a fixed-order reduction, not by atomics, so that the
+same seed gives the same bits on any number of threads. (4) Glass bends the view but not the light (:mod:`.glass`).
+(5) At the first hit, flesh scatters light beneath its surface (:mod:`.subsurface`); seen in the light of a bounce it is
+an ordinary surface.
 """
 
 from __future__ import annotations
@@ -19,10 +21,15 @@ import numpy as np
 
 from synth.renderers.mitsuba import glass, subsurface
 from synth.renderers.mitsuba.arrays import aligned
+from synth.renderers.mitsuba.lights import Film, Lights
 from synth.renderers.mitsuba.surfaces import Surfaces
 
 MAX_LANES = 1 << 23
-"""Paths in flight at once: bounds memory to a few hundred MB whatever the resolution."""
+"""Rays in flight at once: bounds memory to a few hundred MB whatever the resolution."""
+PATHS = 1 << 19
+"""Paths in flight at once; fewer are slower, and more take memory."""
+FILM_BYTES = 256 << 20
+"""Bounds the memory of what they find; lights beyond what that holds (21 for 2^19 paths) get the paths again."""
 GLOSS = 0.25
 """Chance that a path goes on from flesh by the gloss; its highlights are mostly found by next-event estimation."""
 
@@ -49,12 +56,13 @@ class Departure:
     active: mi.Bool
 
 
-def trace(scene: mi.Scene, sampler: mi.Sampler, ray: mi.Ray3f, surfaces: Surfaces, max_depth: int, rr_depth: int):
-    """Radiance of the foreground along ``ray`` as (all lobes, specular part); the environment itself is hidden."""
+def trace(scene: mi.Scene, sampler: mi.Sampler, ray: mi.Ray3f, surfaces: Surfaces, film: Film, max_depth: int,
+          rr_depth: int) -> None:
+    """Add the radiance of the foreground along ``ray`` to ``film``, for each of its lights; those are hidden."""
     si, ray, weight, reflected, inside = glass.first_seen(scene, surfaces, sampler, ray)
     seen = si.is_valid() & ~reflected
     si = surfaces.comb(si, ray, seen)
-    radiance, specular, onwards = _first_hit(scene, sampler, surfaces, si, ray, weight, inside, seen)
+    onwards = _first_hit(scene, sampler, surfaces, film, si, ray, weight, inside, seen)
     if surfaces.fibres is not None:
         onwards = roulette(onwards, sampler.next_1d(), surfaces.hairy(si, seen), mild=True)
     onwards = Departure(
@@ -62,69 +70,64 @@ def trace(scene: mi.Scene, sampler: mi.Sampler, ray: mi.Ray3f, surfaces: Surface
                                                                          onwards.throughput),
         share=dr.select(reflected, 1, onwards.share), pdf=dr.select(reflected, 0, onwards.pdf),
         inside=~reflected & onwards.inside, active=reflected | onwards.active)
-    found, gloss = _bounces(scene, sampler, surfaces, onwards, max_depth, rr_depth)
-    return radiance + found, specular + gloss
+    _bounces(scene, sampler, surfaces, film, onwards, max_depth, rr_depth)
 
 
-def _first_hit(scene, sampler, surfaces, si, ray, weight, inside, active):
-    """Light that comes straight from the sky by way of the first hit, and where paths go on from it.
+@dr.syntax
+def _first_hit(scene, sampler, surfaces, film, si, ray, weight, inside, active):
+    """Light that comes straight from the sky to the first hit, into ``film``; returns where paths go on from it.
 
-    Of flesh this is the gloss, chosen with probability ``GLOSS``; :func:`_flesh` adds the base. Both kinds of surface
-    share calls of BSDFs and shadow rays: each more is traced, compiled and waited for.
+    Of flesh this is the gloss, chosen with probability ``GLOSS``, and the base, lit where light enters.
     """
     context = mi.BSDFContext()
-    light, arriving = scene.sample_emitter_direction(si, sampler.next_2d(), False, active)
-    to_light = si.to_local(light.d)
-    arriving *= weight
-    sample1, sample2 = sampler.next_1d(), sampler.next_2d()
-
+    towards, sample1, sample2 = sampler.next_2d(), sampler.next_1d(), sampler.next_2d()
     twin, own = surfaces.twin(si, active), si.bsdf(ray)
     number = None if surfaces.flesh is None else surfaces.flesh_number(si, active)
-    if number is None:
-        plain, chance, lobe, shifted = active, mi.Float(1), own, sample1
+    if dr.hint(number is None, mode="scalar"):
+        fleshy, plain, chance, lobe, shifted = mi.Bool(False), active, mi.Float(1), own, sample1
+        entered, base, below, mirror = None, None, None, None
     else:
         fleshy = active & (number != 0)
         plain, chance, lobe = active & ~fleshy, dr.select(fleshy, GLOSS, mi.Float(1)), dr.select(fleshy, twin, own)
         mirror = sample1 < GLOSS
         shifted = dr.select(mirror, sample1 / GLOSS, (sample1 - GLOSS) / (1 - GLOSS))
         shifted = dr.select(fleshy, shifted, sample1)
-    value, pdf, sample, bounced = lobe.eval_pdf_sample(context, si, to_light, shifted, sample2, active)
-    lit = active & (light.pdf != 0) & (dr.max(value) > 0)
-    here = arriving * glass.unoccluded(scene, surfaces, si.spawn_ray(light.d), inside, lit)
-    mis = mis_weight(light.pdf, chance * pdf)
-    radiance = here * value * mis
-    specular = here * dr.select(plain, dr.minimum(twin.eval(context, si, to_light, plain), value), value) * mis
+        albedo = own.eval_diffuse_reflectance(si, fleshy)
+        entered, colours = subsurface.entry(scene, surfaces, si, number, albedo, sampler.next_2d(), sampler.next_1d(),
+                                            fleshy)
+        base = surfaces.base(entered, fleshy)
+        below = subsurface.leaving(si, albedo) * colours * weight
+
+    light = mi.UInt32(0)
+    while dr.hint(light < film.count, label="lights of the first hit"):
+        sky, arriving = film.light(light).sample_direction(si, towards, active)
+        to_light = si.to_local(sky.d)
+        value, pdf = lobe.eval_pdf(context, si, to_light, active)
+        lit = active & (sky.pdf != 0) & (dr.max(value) > 0)
+        here = arriving * weight * glass.unoccluded(scene, surfaces, si.spawn_ray(sky.d), inside, lit)
+        here *= mis_weight(sky.pdf, chance * pdf)
+        radiance = here * value
+        gloss = here * dr.select(plain, dr.minimum(twin.eval(context, si, to_light, plain), value), value)
+        if dr.hint(number is not None, mode="scalar"):
+            value, pdf = base.eval_pdf(context, entered, entered.to_local(sky.d), fleshy)
+            lit = fleshy & (sky.pdf != 0) & (dr.max(value) > 0)
+            there = arriving * glass.unoccluded(scene, surfaces, entered.spawn_ray(sky.d), inside, lit)
+            there *= below * value * mis_weight(sky.pdf, (1 - GLOSS) * pdf)
+            radiance += dr.select(fleshy, there, 0)
+        film.add(light, radiance, gloss, active)
+        light += 1
+
+    sample, bounced = lobe.sample(context, si, shifted, sample2, active)
     full = bounced * sample.pdf
     share = dr.clip(dr.select(full > 0, twin.eval(context, si, sample.wo, plain) / full, 0), 0, 1)
     onwards = depart(si, sample, bounced * weight / chance, share, chance * sample.pdf, inside, active)
-    if number is None:
-        return radiance, specular, onwards
-
-    onwards.share = dr.select(fleshy, mi.Color3f(1), share)
-    below, by_base = _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, inside,
-                            shifted, sample2, fleshy)
-    return radiance + dr.select(fleshy, below, 0), specular, choose(fleshy & ~mirror, by_base, onwards)
-
-
-def _flesh(scene, sampler, surfaces, si, ray, number, light, arriving, weight, inside, sample1, sample2, active):
-    """The base of flesh at the first hit, lit where light enters, with its own MIS: radiance, and how paths go on.
-
-    arriving: the light sample's weight, without visibility.
-    """
-    context = mi.BSDFContext()
-    albedo = si.bsdf(ray).eval_diffuse_reflectance(si, active)
-    leaving = subsurface.leaving(si, albedo)
-    entered, colours = subsurface.entry(scene, surfaces, si, number, albedo, sampler.next_2d(), sampler.next_1d(),
-                                        active)
-    base = surfaces.base(entered, active)
-    below, below_pdf, down, down_weight = base.eval_pdf_sample(
-        context, entered, entered.to_local(light.d), sample1, sample2, active)
-    lit = active & (light.pdf != 0) & (dr.max(below) > 0)
-    there = arriving * glass.unoccluded(scene, surfaces, entered.spawn_ray(light.d), inside, lit)
-    radiance = there * leaving * colours * below * mis_weight(light.pdf, (1 - GLOSS) * below_pdf)
-    by_base = depart(entered, down, down_weight * leaving * colours * weight / (1 - GLOSS), mi.Color3f(0),
-                      (1 - GLOSS) * down.pdf, inside, active)
-    return radiance, by_base
+    if dr.hint(number is not None, mode="scalar"):
+        onwards.share = dr.select(fleshy, mi.Color3f(1), share)
+        sample, bounced = base.sample(context, entered, shifted, sample2, fleshy)
+        by_base = depart(entered, sample, bounced * below / (1 - GLOSS), mi.Color3f(0), (1 - GLOSS) * sample.pdf,
+                         inside, fleshy)
+        onwards = choose(fleshy & ~mirror, by_base, onwards)
+    return onwards
 
 
 def depart(si, sample, throughput, share, pdf, inside, active) -> Departure:
@@ -152,42 +155,28 @@ def roulette(onwards: Departure, variate: mi.Float, playing: mi.Bool, mild: bool
 
 
 @dr.syntax
-def _bounces(scene, sampler, surfaces, start, max_depth, rr_depth):
-    """Radiance that paths find from the second vertex on, as (all, specular part)."""
+def _bounces(scene, sampler, surfaces, film, start, max_depth, rr_depth):
+    """Add the radiance that paths find from the second vertex on to ``film``."""
     context = mi.BSDFContext()
     ray, throughput, share = mi.Ray3f(start.ray), mi.Color3f(start.throughput), mi.Color3f(start.share)
     previous_pdf, inside, active = mi.Float(start.pdf), mi.Bool(start.inside), mi.Bool(start.active)
-    radiance, specular = mi.Color3f(0), mi.Color3f(0)
     depth = mi.UInt32(1)
 
     while dr.hint(active, label="bounces"):
         si = scene.ray_intersect(ray, ray_flags=mi.RayFlags.All, coherent=False, active=active)
         si = surfaces.comb(si, ray, active)
-        escaped = active & ~si.is_valid()
-        sky = mi.DirectionSample3f(scene, si, dr.zeros(mi.Interaction3f))
-        sky_pdf = scene.pdf_emitter_direction(dr.zeros(mi.Interaction3f), sky, escaped)
-        mis = dr.select(previous_pdf > 0, mis_weight(previous_pdf, sky_pdf), 1)
-        found = throughput * dr.select(escaped, mis * sky.emitter.eval(si, escaped), 0)
-        radiance += found
-        specular += found * share
-
         pane = mi.Bool(False)
         beyond = mi.Ray3f(ray)
+        carried = mi.Color3f(throughput)
         if dr.hint(surfaces.ior is not None, mode="scalar"):
             pane, through, beyond, inside = glass.pass_straight(surfaces, si, ray, inside, active)
             throughput *= through
         going_on = active & si.is_valid() & ~pane & (depth + 1 < max_depth)
+        bsdf, towards = si.bsdf(ray), sampler.next_2d()
+        _every_light(scene, surfaces, film, si, bsdf, towards, previous_pdf, carried, share, inside,
+                     active & ~si.is_valid(), going_on)
 
-        light, weight = scene.sample_emitter_direction(si, sampler.next_2d(), False, going_on)
-        lit = going_on & (light.pdf != 0)
-        value, pdf, sample, bounced = si.bsdf(ray).eval_pdf_sample(
-            context, si, si.to_local(light.d), sampler.next_1d(), sampler.next_2d(), going_on)
-        lit &= dr.max(value) > 0
-        weight *= glass.unoccluded(scene, surfaces, si.spawn_ray(light.d), inside, lit)
-        found = throughput * weight * value * mis_weight(light.pdf, pdf)
-        radiance += dr.select(lit, found, 0)
-        specular += dr.select(lit, found * share, 0)
-
+        sample, bounced = bsdf.sample(context, si, sampler.next_1d(), sampler.next_2d(), going_on)
         onwards = depart(si, sample, throughput * bounced, share, sample.pdf, inside, going_on)
         onwards = roulette(onwards, sampler.next_1d(), (depth + 1 >= rr_depth) | surfaces.hairy(si, going_on))
         throughput = dr.select(pane, throughput, onwards.throughput)
@@ -196,23 +185,48 @@ def _bounces(scene, sampler, surfaces, start, max_depth, rr_depth):
         depth = dr.select(pane, depth, depth + 1)
         active = pane | onwards.active
 
-    return radiance, specular
+
+@dr.syntax
+def _every_light(scene, surfaces, film, si, bsdf, towards, previous_pdf, throughput, share, inside, escaped, going_on):
+    """Add what paths find of every light where they left the scene, or from where they are in it."""
+    context = mi.BSDFContext()
+    seen = mi.DirectionSample3f(scene, si, dr.zeros(mi.Interaction3f))
+    light = mi.UInt32(0)
+    while dr.hint(light < film.count, label="lights of a bounce"):
+        emitter = film.light(light)
+        pdf = emitter.pdf_direction(dr.zeros(mi.Interaction3f), seen, escaped)
+        mis = dr.select(previous_pdf > 0, mis_weight(previous_pdf, pdf), 1)
+        found = dr.select(escaped, mis * emitter.eval(si, escaped), 0)
+
+        sky, arriving = emitter.sample_direction(si, towards, going_on)
+        value, pdf = bsdf.eval_pdf(context, si, si.to_local(sky.d), going_on)
+        lit = going_on & (sky.pdf != 0) & (dr.max(value) > 0)
+        arriving *= glass.unoccluded(scene, surfaces, si.spawn_ray(sky.d), inside, lit)
+        found += dr.select(lit, arriving * value * mis_weight(sky.pdf, pdf), 0)
+        found *= throughput
+        film.add(light, found, found * share, escaped | lit)
+        light += 1
 
 
-def render(tracer: Tracer, sensor: mi.Sensor, covered: np.ndarray, samples: int,
+def render(tracer: Tracer, sensor: mi.Sensor, lights: Lights, count: int, covered: np.ndarray, samples: int,
            seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Foreground radiance and its specular part, two (H, W, 3) float32 arrays; box filter, ``samples`` a pixel.
+    """Foreground radiance and its specular part, two (L, H, W, 3) float32 arrays; box filter, ``samples`` a pixel.
 
-    ``covered`` (H, W) bool: the pixels to trace; the others, where nothing but environment is seen, are black.
+    count: L, of the lights' maps. ``covered`` (H, W) bool: the pixels to trace; the others, where nothing but
+    environment is seen, are black.
     """
     height, width = covered.shape
     samples = samples_taken(sensor, samples)
     pixels = np.flatnonzero(covered).astype(np.uint32)
-    both = np.zeros((height * width, 6), np.float32)
-    for first in range(0, len(pixels), max(1, MAX_LANES // samples)):
-        chunk = pixels[first:first + max(1, MAX_LANES // samples)]
-        both[chunk] = tracer.means(chunk, samples, seed + first)
-    both = both.reshape(height, width, 6)
+    both = np.zeros((count, height * width, 6), np.float32)
+    step = max(1, PATHS // samples)
+    batch = max(1, FILM_BYTES // (6 * 4 * samples * min(step, max(1, len(pixels)))))
+    for start in range(0, len(pixels), step):
+        chunk = pixels[start:start + step]
+        for first in range(0, count, batch):
+            last = min(first + batch, count)
+            both[first:last, chunk] = tracer.means(chunk, samples, seed + start, lights, first, last)
+    both = both.reshape(count, height, width, 6)
     return np.ascontiguousarray(both[..., :3]), np.ascontiguousarray(both[..., 3:])
 
 
@@ -246,7 +260,7 @@ def _rays(sensor, pixels: mi.UInt32, lanes: mi.UInt32, samples: int, seed: mi.UI
 
 
 class Tracer:
-    """:func:`trace` without its overhead: recorded once for a frame's geometry, then replayed for each of its lights.
+    """:func:`trace` without its overhead: recorded once for a frame's geometry, then replayed for each part of it.
 
     Writing a kernel down in Python and finding it among those compiled takes a quarter of a small picture's time.
     """
@@ -255,9 +269,11 @@ class Tracer:
         """bsdfs: those that ``surfaces`` points to, which aren't in the scene: what a replay reads must be an input."""
         self._scene, self._surfaces, self._bsdfs = scene, surfaces, tuple(bsdfs)
 
-        def record(scene, bsdfs, tables, pixels, lanes, seed, samples):
-            sampler, ray = _rays(scene.sensors()[0], pixels, lanes, samples, seed)
-            return trace(scene, sampler, ray, surfaces.with_tables(tables), max_depth, rr_depth)
+        def record(scene, bsdfs, emitters, tables, pixels, lane, seed, samples, film):
+            sampler, ray = _rays(scene.sensors()[0], pixels, lane, samples, seed)
+            film = Film(lane, *film)
+            trace(scene, sampler, ray, surfaces.with_tables(tables), film, max_depth, rr_depth)
+            return film.sums
 
         self._record = record
         # (Never tried on CUDA.)
@@ -267,18 +283,27 @@ class Tracer:
         """To be called when anything but the environment's radiance has changed: replays would read what is freed."""
         self._replay.clear()
 
-    def means(self, pixels: np.ndarray, samples: int, seed: int) -> np.ndarray:
-        """(P, 6): mean radiance and specular part of P pixels, given by their row-major indices."""
-        lanes = dr.arange(mi.UInt32, len(pixels) * samples)
-        dr.make_opaque(lanes)
-        inputs = (self._scene, self._bsdfs, self._surfaces.tables(), mi.UInt32(aligned(pixels, np.uint32)), lanes,
-                  dr.opaque(mi.UInt32, seed), samples)
+    def means(self, pixels: np.ndarray, samples: int, seed: int, lights: Lights, first: int, last: int) -> np.ndarray:
+        """(L, P, 6) float32: mean radiance and specular part of P pixels, given by their row-major indices.
+
+        first, last: which of the lights.
+        """
+        asked = pixels, samples, seed, lights, first, last
         try:
-            pair = self._replay(*inputs)
+            sums = self._replay(*self._inputs(*asked))
         except RuntimeError:  # another scene is alive: its materials are in every kernel, but no input of ours
             self._replay = dr.freeze(self._record, enabled=False)
-            pair = self._replay(*inputs)
-        dr.eval(pair)  # one kernel; block_sum would evaluate each component by tracing everything again
-        sums = [dr.block_sum(component, samples) for value in pair for component in value]
+            sums = self._replay(*self._inputs(*asked))  # made anew: what failed may have added to its sums
+        dr.eval(sums)  # one kernel; block_sum would evaluate each component by tracing everything again
+        sums = [dr.block_sum(component, samples) for component in sums]
         dr.eval(sums)
-        return np.stack([np.array(total) for total in sums], axis=-1) / np.float32(samples)
+        both = np.stack([np.array(total) for total in sums], axis=-1) / np.float32(samples)
+        return both.reshape(last - first, len(pixels), 6)
+
+    def _inputs(self, pixels, samples, seed, lights, first, last) -> tuple:
+        lanes, count = len(pixels) * samples, last - first
+        lane, sums = dr.arange(mi.UInt32, lanes), [dr.zeros(mi.Float, lanes * count) for _ in range(6)]
+        dr.make_opaque(lane, sums)
+        film = sums, lights.numbers(first, last), dr.opaque(mi.UInt32, lanes), dr.opaque(mi.UInt32, count)
+        return (self._scene, self._bsdfs, lights.emitters, self._surfaces.tables(),
+                mi.UInt32(aligned(pixels, np.uint32)), lane, dr.opaque(mi.UInt32, seed), samples, film)

@@ -14,6 +14,7 @@ import numpy as np
 from synth.lighting.envmap import EnvMap
 from synth.renderers.mitsuba.first_hits import FirstHits
 from synth.renderers.mitsuba.scene import PortraitScene
+from synth.renderers.mitsuba.sources import SourceLight
 from synth.renderers.mitsuba.transport import FrameTransport
 from synth.transport.directions import Basis
 from synth.transport.light import Source, split_sources
@@ -87,7 +88,7 @@ def light_tile(tile: Transport, hits: FirstHits, vectors: np.ndarray, maps: Sequ
     gloss = None if specular is None else relight(row, vectors[:-1], maps[:-1], specular=True)[:, 0]
     for first in range(0, len(sources), SOURCES):
         owners, batch = zip(*sources[first : first + SOURCES], strict=True)
-        found, found_gloss = hits.lit_by(batch, specular is not None)
+        found, found_gloss = SourceLight(hits, batch, specular is not None).radiance()
         for number, owner in enumerate(owners):
             total[owner] += found[number]
             if gloss is not None:

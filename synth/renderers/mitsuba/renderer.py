@@ -113,15 +113,10 @@ def _frame(scene, subject: Subject, cameras: Sequence[Camera], index: int, maps:
 
 def _traced(scene, maps: Sequence[EnvMap], samples: int, seed: int, index: int, lobes: bool) -> dict[str, np.ndarray]:
     """The channels that light decides, path by path for each map."""
-    scene.set_light(np.ones_like(maps[0].data))
-    flat, _ = scene.beauty(samples, derive_seed(seed, "flat", index) & 0x7FFFFFFF, lobes=False)
-    rgb, specular = [], []
-    for number, light in enumerate(maps):
-        scene.set_light(light.data)
-        image, gloss = scene.beauty(samples, derive_seed(seed, number, index) & 0x7FFFFFFF, lobes)
-        rgb.append(image)
-        specular.append(gloss)
-    return _channels(flat, rgb, specular if lobes else None)
+    white = np.ones_like(maps[0].data)
+    rgb, specular = scene.beauty([white, *(light.data for light in maps)], samples,
+                                 derive_seed(seed, "paths", index) & 0x7FFFFFFF, lobes)
+    return _channels(rgb[0], rgb[1:], specular[1:] if lobes else None)
 
 
 def _channels(flat: np.ndarray, rgb: Sequence[np.ndarray],

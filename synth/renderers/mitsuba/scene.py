@@ -5,7 +5,7 @@ Import only after a variant has been set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import mitsuba as mi
 import numpy as np
@@ -14,6 +14,8 @@ from synth.camera.camera import Camera
 from synth.renderers.mitsuba import bsdf, path, strands
 from synth.renderers.mitsuba.arrays import aligned
 from synth.renderers.mitsuba.gbuffer import BLOCKS, GBuffer
+from synth.renderers.mitsuba.lights import Lights, environment, environment_texture
+from synth.renderers.mitsuba.shading import Palette
 from synth.renderers.mitsuba.surfaces import Surfaces, make_surfaces, mean_free_paths
 from synth.scene import AnyMaterial, Fibre, MeshPart, Subject, vertex_normals
 
@@ -22,22 +24,6 @@ MAX_DEPTH = 5
 STRAND_DEPTH = 14
 """The same with strands: fair hair passes light on from one to the next (docs/mitsuba.md)."""
 RR_DEPTH = 3
-
-
-def environment_texture(radiance: np.ndarray) -> np.ndarray:
-    """Mitsuba's storage of a map: (H, W, 3) in the house convention to (2H+1, W+2, 3) float32.
-
-    Mitsuba's centre column is +Z where ours is -Z (half a turn), its rows are aligned with the poles (row k at
-    theta = pi k / 2H) where ours are texel centres, and a mirrored column stands on each side. With 2H + 1 rows every
-    knot of our bilinear interpolation is one of Mitsuba's, so both interpolants are the same function.
-    """
-    height, width = radiance.shape[:2]
-    rolled = np.roll(np.asarray(radiance, np.float32), width // 2, axis=1)
-    rows = np.empty((2 * height + 1, width, 3), np.float32)
-    rows[1::2] = rolled
-    rows[2:-1:2] = (rolled[:-1] + rolled[1:]) / 2
-    rows[0], rows[-1] = rolled[0], rolled[-1]
-    return np.concatenate([rows[:, -1:], rows, rows[:, :1]], axis=1)
 
 
 def _mesh(part: MeshPart, surface: mi.BSDF) -> mi.Mesh:
@@ -96,6 +82,7 @@ class PortraitScene:
         self._max_depth = STRAND_DEPTH if self.strands else MAX_DEPTH
         if self.vectorised:
             beside = [live.bsdf for group in (self._twins, self._bases) for live in group.values()]
+            self._lights = Lights(self.scene, envmap_height)
             self._tracer = path.Tracer(self.scene, self._surfaces, beside, self._max_depth, RR_DEPTH)
         self._path = mi.load_dict({"type": "path", "max_depth": self._max_depth, "rr_depth": RR_DEPTH,
                                    "hide_emitters": True, **BLOCKS})
@@ -106,13 +93,12 @@ class PortraitScene:
                     "film": {"type": "hdrfilm", "width": width, "height": height, "pixel_format": "rgba",
                              "component_format": "float32", "rfilter": {"type": "box"}}, "sampler": sampler}
 
-        grey = np.ones((envmap_height, 2 * envmap_height, 3), np.float32)
         scene = {
             "type": "scene",
             # Against independent samples: 2.6 times less error at 36 a pixel for 11 % more time (docs/notes.md).
             "beauty": sensor({"type": "multijitter"}),
             "centre": sensor({"type": "stratified", "sample_count": 1, "jitter": False}),
-            "environment": {"type": "envmap", "bitmap": mi.Bitmap(environment_texture(grey)[:, 1:-1])},
+            "environment": environment(envmap_height),
         }
         meshes = {part.name: _mesh(part, self._bsdfs[part.material].bsdf) for part in self.parts}
         curves = {strands.shape_name(group): strands.make_shape(group, self._bsdfs[group.material].bsdf)
@@ -163,15 +149,29 @@ class PortraitScene:
             self._params[f"{sensor}.x_fov"] = camera.fov_x
 
     def set_light(self, radiance: np.ndarray) -> None:
-        """Light the scene by an environment map (H, 2H, 3) float32, scene-linear Rec.709 radiance, world axes."""
+        """Light :meth:`reference` by a map (H, 2H, 3) float32, scene-linear Rec.709 radiance, world axes."""
         self._params["environment.data"] = mi.TensorXf(aligned(environment_texture(radiance)))
         self._params.update()
 
-    def beauty(self, samples: int, seed: int, lobes: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        """Foreground radiance (H, W, 3) float32 and, with ``lobes``, its specular part."""
+    def beauty(self, maps: Sequence[np.ndarray], samples: int, seed: int,
+               lobes: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        """Foreground radiance (L, H, W, 3) float32 by each of L maps and, with ``lobes``, its specular part.
+
+        maps: (H, 2H, 3) float32, scene-linear Rec.709 radiance, world axes.
+        """
         if self.vectorised:
-            rgb, specular = path.render(self._tracer, self.scene.sensors()[0], self._touched > 0, samples, seed)
+            self._lights.show(maps)
+            rgb, specular = path.render(self._tracer, self.scene.sensors()[0], self._lights, len(maps),
+                                        self._touched > 0, samples, seed)
             return rgb, specular if lobes else None
+        pictures = []
+        for radiance in maps:
+            self.set_light(radiance)
+            pictures.append(self._scalar_beauty(samples, seed, lobes))
+        rgb, gloss = zip(*pictures, strict=True)
+        return np.stack(rgb), np.stack(gloss) if lobes else None
+
+    def _scalar_beauty(self, samples: int, seed: int, lobes: bool) -> tuple[np.ndarray, np.ndarray | None]:
         rgb = self.reference(samples, seed)
         if not lobes:
             return rgb, None
@@ -210,6 +210,10 @@ class PortraitScene:
     def surfaces(self) -> Surfaces | None:
         """Tables over the scene's shapes; None in scalar variants."""
         return self._surfaces
+
+    def palette(self) -> Palette:
+        """The textures of the principled materials that are shown."""
+        return Palette(self.owners, self.materials, self._bsdfs)
 
     @property
     def max_depth(self) -> int:

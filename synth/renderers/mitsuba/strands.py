@@ -7,17 +7,14 @@ hair take half the time that they take with Mitsuba's ``bsplinecurve``, whose pi
 from __future__ import annotations
 
 import dataclasses
-import functools
 import tempfile
 from pathlib import Path
 
 import mitsuba as mi
 import numpy as np
 
+from synth.renderers.curves import basis, per_strand, pieces, radii
 from synth.scene import Strands
-
-PIECES = 2
-"""Straight pieces between two points of a strand."""
 
 
 def shape_name(group: Strands) -> str:
@@ -32,7 +29,7 @@ def curved() -> bool:
 
 def make_shape(group: Strands, bsdf: mi.BSDF) -> mi.Shape:
     """Curves of the group's topology; where they are is set frame by frame."""
-    count, points = len(group.radii), len(_basis(group.radii.shape[1])) + (2 if curved() else 0)
+    count, points = len(group.radii), len(basis(group.radii.shape[1])) + (2 if curved() else 0)
     # Mitsuba takes the topology from a text file only: one placeholder strand, as often as there are strands.
     strand = "".join(f"0 {0.001 * k:.3f} 0 0.0001\n" for k in range(points)) + "\n"
     with tempfile.TemporaryDirectory() as folder:
@@ -42,35 +39,9 @@ def make_shape(group: Strands, bsdf: mi.BSDF) -> mi.Shape:
         return mi.load_dict({"type": kind, "filename": str(path), "bsdf": bsdf})
 
 
-@functools.cache
-def _basis(points: int) -> np.ndarray:
-    """((K - 1) PIECES + 1, K): from a strand's K points to those of its pieces, on the uniform cubic B-spline.
-
-    Left alone it would stay away from its ends; with p[-1] = 2 p[0] - p[1] it starts at p[0] (and so at the tip).
-    """
-    t = np.arange(PIECES)[:, None] / PIECES
-    span = np.concatenate([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
-    basis = np.zeros(((points - 1) * PIECES + 1, points + 2))
-    for first in range(points - 1):
-        basis[first * PIECES:(first + 1) * PIECES, first:first + 4] = span
-    basis[-1, -3:] = [1 / 6, 4 / 6, 1 / 6]
-    inner = basis[:, 1:-1].copy()
-    inner[:, :2] += basis[:, :1] * [2, -1]
-    inner[:, -2:] += basis[:, -1:] * [-1, 2]
-    return inner.astype(np.float32)
-
-
-def pieces(group: Strands, vertices: np.ndarray) -> np.ndarray:
-    """(S, P, 3) float32 metres: the ends of every strand's P - 1 pieces on a frame's model vertices (N, 3)."""
-    placed = group.place(vertices)
-    # Plain products: BLAS may round differently where memory is aligned differently.
-    return sum(share[:, None] * placed[:, k, None] for k, share in enumerate(_basis(placed.shape[1]).T))
-
-
 def control_points(group: Strands, ends: np.ndarray) -> np.ndarray:
     """Mitsuba's flat array, float32: x, y, z and radius in metres, of what :func:`pieces` gives."""
-    radii = group.radii @ _basis(group.radii.shape[1]).T
-    points = np.concatenate([ends, np.maximum(radii, 1e-6)[..., None]], axis=-1, dtype=np.float32)
+    points = np.concatenate([ends, radii(group)[..., None]], axis=-1, dtype=np.float32)
     if curved():
         before, after = 2 * points[:, :1] - points[:, 1:2], 2 * points[:, -1:] - points[:, -2:-1]
         points = np.concatenate([before, points, after], axis=1)
@@ -95,8 +66,3 @@ def carry(group: Strands, vertices: np.ndarray, next_vertices: np.ndarray, seen:
     share = np.clip(share, 0, 1)[:, None]
     c, d = there[strand, first].astype(np.float64), there[strand, first + 1].astype(np.float64)
     return a + share * along, c + share * (d - c)
-
-
-def per_strand(group: Strands) -> int:
-    """Pieces of each strand."""
-    return len(_basis(group.radii.shape[1])) - 1
