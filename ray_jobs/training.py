@@ -1,0 +1,62 @@
+"""Several processes that train together: Ray Train starts them, joins them, and starts them again when one is lost."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assets.errors import RenderError, SpecError
+from ray_jobs.cluster import check_fits, connected
+
+if TYPE_CHECKING:
+    from relight.training.config import TrainConfig
+    from relight.training.trainer import Outcome
+
+RESTARTS = 3
+"""How often a run whose process died goes on from its last checkpoint, before somebody should look."""
+
+
+def train_together(config: TrainConfig, processes: int, gpus: bool = False, address: str = "auto",
+                   cpus_per_process: int = 1) -> Outcome:
+    """Train on ``processes`` workers of a Ray cluster, which see ``config.output`` and the datasets at the same paths.
+
+    RenderError where they fail more than RESTARTS times; the last checkpoint is then whole, as after any crash.
+    """
+    if config.batch % processes:
+        raise SpecError(f"batch: {config.batch} clips a step can't be shared by {processes} processes")
+    check_fits(address, processes * cpus_per_process, int(gpus))
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    with connected(address):
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchConfig, TorchTrainer
+
+        folder = Path(config.output).resolve()
+        trainer = TorchTrainer(
+            _work, train_loop_config=config.model_dump(mode="json"),
+            torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+            scaling_config=ScalingConfig(num_workers=processes, use_gpu=gpus,
+                                         resources_per_worker={"CPU": cpus_per_process}),
+            run_config=RunConfig(name="ray", storage_path=str(folder), failure_config=FailureConfig(RESTARTS)))
+        try:
+            trainer.fit()
+        except Exception as error:
+            raise RenderError(f"training: {_cause(error)}") from error
+    from relight.training.start import outcome
+
+    return outcome(config)
+
+
+def _work(config: dict[str, Any]) -> None:
+    """What each process does."""
+    from relight.training.config import TrainConfig
+    from relight.training.start import train
+
+    train(TrainConfig.model_validate(config))
+
+
+def _cause(error: BaseException) -> str:
+    """The last line of what a worker said, without Ray's wrapping."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if "Error: " in line and not line.startswith("ray.")]
+    return (named or lines or [type(error).__name__])[-1]

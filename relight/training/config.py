@@ -1,0 +1,137 @@
+"""What a training run is: YAML in, validated, saved beside every checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+
+from assets.errors import SpecError
+from relight.data.config import DataConfig
+from synth.spec import describe_validation
+
+
+class _Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelConfig(_Model):
+    """The network, and what it starts from."""
+
+    backbone: Literal["small", "svd", "wan"] = "small"
+    """Our own, Stable Video Diffusion's, or Wan's."""
+    prior: str | None = None
+    """Folder (diffusers' layout) or hub id of the pretrained weights that ``svd`` and ``wan`` start from."""
+    lora: int = pydantic.Field(0, ge=0, le=1024)
+    """Rank of the low-rank matrices that are trained instead of all weights; 0 trains all."""
+    start: str | None = None
+    """Folder of a relighter that training goes on from, with a fresh optimizer; instead of a prior."""
+    settings: dict[str, Any] = {}
+    """Sizes of ``small``, see :class:`relight.models.small.SmallSettings`."""
+
+
+class DropoutConfig(_Model):
+    """Chances that a clip in training goes without a condition, so that sampling can be guided by it."""
+
+    picture: float = pydantic.Field(0.05, ge=0, le=1)
+    """Of each picture (source; flat, alpha, background), apart from the others."""
+    light: float = pydantic.Field(0.05, ge=0, le=1)
+    """Of the light maps."""
+    exposure: float = pydantic.Field(0.05, ge=0, le=1)
+    """Of the exposure."""
+    everything: float = pydantic.Field(0.05, ge=0, le=1)
+    """Of all at once."""
+
+
+class TrainConfig(_Model):
+    """A run: all that its numbers depend on, and how it is carried out."""
+
+    output: str = "out/training"
+    """Folder of checkpoints and TensorBoard's log; the same folder again goes on from its last checkpoint."""
+    seed: int = pydantic.Field(0, ge=0)
+    """Of the network's first weights, of the order of clips, of cameras and of noise."""
+    stage: Literal["delight", "relight"] = "relight"
+    """Which of the two models."""
+    model: ModelConfig = ModelConfig()
+    """The network."""
+    dropout: DropoutConfig = DropoutConfig()
+    """What is left out, and how often."""
+    data: DataConfig
+    """What it is trained on."""
+    validation: DataConfig | None = None
+    """What it is judged on: other people under other maps. None judges nothing."""
+    steps: int = pydantic.Field(10_000, ge=1)
+    """Steps in all."""
+    batch: int = pydantic.Field(8, ge=1)
+    """Clips a step, over all processes."""
+    accumulate: int = pydantic.Field(1, ge=1)
+    """Parts that a process cuts its share of a step into, to save memory."""
+    learning_rate: float = pydantic.Field(2e-4, gt=0, le=1)
+    """Of AdamW, at its height."""
+    warmup: int = pydantic.Field(100, ge=0)
+    """Steps over which it rises from 0."""
+    cooldown: float = pydantic.Field(0.5, ge=0, le=1)
+    """The last part of the steps, over which it falls to a tenth."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """Of Adam."""
+    weight_decay: float = pydantic.Field(0.01, ge=0)
+    """Of AdamW."""
+    clip_gradient: float = pydantic.Field(1.0, gt=0)
+    """Longest gradient, of all weights together."""
+    average: float = pydantic.Field(0.999, ge=0, lt=1)
+    """Share of the averaged weights that is kept at each step."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """bf16 computes in bfloat16 and keeps weights in float32; for GPUs."""
+    checkpoint_gradients: bool = False
+    """Compute activations twice instead of keeping them."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """Of several processes: every one holds all weights, or each a part of every one."""
+    save_every: int = pydantic.Field(500, ge=1)
+    """Steps between checkpoints."""
+    keep: int = pydantic.Field(2, ge=1)
+    """Checkpoints that are kept."""
+    validate_every: int = pydantic.Field(500, ge=1)
+    """Steps between validations."""
+    validation_clips: int = pydantic.Field(8, ge=1, le=4096)
+    """Clips that are judged: always the same ones, with the same noise."""
+    sampling_steps: int = pydantic.Field(1, ge=1, le=1000)
+    """Steps of the sampler in validation."""
+    workers: int = pydantic.Field(1, ge=0, le=256)
+    """Processes that read for each process that trains."""
+
+    @pydantic.model_validator(mode="after")
+    def _shares(self) -> TrainConfig:
+        if self.batch % self.accumulate:
+            raise ValueError(f"batch: {self.batch} is no multiple of accumulate, {self.accumulate}")
+        if self.model.backbone != "small" and not (self.model.prior or self.model.start):
+            raise ValueError(f"model: {self.model.backbone} needs a prior or a start: a folder or a hub id")
+        if self.model.lora and self.model.backbone == "small":
+            raise ValueError("model.lora: small has no prior to adapt")
+        return self
+
+    def changed(self, before: dict[str, Any]) -> str | None:
+        """The first field that differs from a checkpoint's configuration and that a run cannot change on its way."""
+        free = {"output", "steps", "save_every", "keep", "validate_every", "validation_clips", "sampling_steps",
+                "validation", "checkpoint_gradients", "parallel", "workers"}
+        now = self.model_dump(mode="json")
+        return next((name for name in now if name not in free and now[name] != before.get(name)), None)
+
+
+def load_config(path: str | Path, **overrides: Any) -> TrainConfig:
+    """Read a run from YAML; ``overrides`` that are not None replace top-level fields. SpecError in one line."""
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise SpecError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"{path}: cannot be read as YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(data, dict):
+        raise SpecError(f"{path}: got {type(data).__name__}, expected a mapping of fields such as 'stage: relight'")
+    data |= {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return TrainConfig.model_validate(data)
+    except pydantic.ValidationError as error:
+        raise SpecError(f"{path}: {describe_validation(error, TrainConfig)}") from error
