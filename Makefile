@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOB ?= ray_jobs/jobs/demo.yaml
-BENCH ?= overhead scaling dataset heads faces interpenetration appearance transport transport_codec relight
+BENCH ?= overhead scaling dataset heads faces interpenetration appearance transport transport_codec relight loader train agreement cycles_overhead cycles_lightgroups
 
 .PHONY: help install demo test lint bench llvm clean
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.metadata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,7 @@ from synth.motion.catalogue import PERFORMANCES
 from synth.motion.generate import sample_performance
 from synth.motion.imports.tracks import load_track
 from synth.motion.performance import Performance
-from synth.renderers import make_renderer
-from synth.renderers.variants import choose_variant
+from synth.renderers import RENDERERS, make_renderer, plan_renderer
 from synth.scene import Frame, Renderer, Subject
 from synth.seeds import Seeds
 from synth.spec import ClipSpec, JobSpec, MotionSpec, RenderChoice
@@ -50,19 +48,29 @@ def effective_samples(job: JobSpec, variant: str) -> int:
     return job.samples_scalar or max(4, job.samples // 4)
 
 
-TRANSPORT_COST = 1.5
-"""Samples a pixel of path tracing that cost as much as one path of a transport, whose first hits cost as much as 512.
+TRANSPORT_COST = 4.4
+"""Samples a pixel of path tracing that cost as much as one path of a transport, whose first hits cost as much as 270.
 
-CPU seconds a frame, 192x192, LLVM, with lobes: a lighting of 36 samples 0.44 bald, 1.3 with 40,000 hairs; a transport
-of 512 paths 18.5 and 54, of 128 about 12 and 30, and 0.05 more for each lighting with a sun. At equal error, which this
-does not ask, transport wins from fewer lightings on.
+CPU seconds a frame, 192x192, 36 samples, with lobes: by paths 1.5 bald, 2.5 with 40,000 hairs, and .25 and .4 more
+for each lighting; a transport of 512 paths 24 and 37, of 128 12.5 and 20, and .05 more for each lighting with a sun. At
+equal error, which this does not ask, transport wins from fewer lightings on.
 """
-_FIRST_HITS = 512
+_FIRST_HITS = 270
 
 
-def choose_method(job: JobSpec, variant: str) -> RenderChoice:
+def choose_method(job: JobSpec, variant: str, renderer: str = "mitsuba") -> RenderChoice:
     """How the job's pictures are made with a variant, ``auto`` decided; SpecError where it cannot be as asked."""
     render = job.render
+    other, methods = ("transport", "auto, path or light_groups") if renderer == "cycles" else (
+        "light_groups", "auto, path or transport")
+    if render.method == other:
+        raise SpecError(f"render.method: got {other}, which {renderer} does not have: expected {methods}")
+    if render.denoise and renderer != "cycles":
+        raise SpecError(f"render.denoise: got true, which {renderer} does not have: expected false")
+    if render.method == "light_groups" and job.lobes:
+        raise SpecError("lobes: got true, but render.method light_groups does not tell lobes apart: expected false")
+    if renderer == "cycles":
+        return render.model_copy(update={"method": "path"}) if render.method == "auto" else render
     if variant.startswith("scalar"):
         if render.method == "transport" or render.store:
             field, value = ("method", "transport") if render.method == "transport" else ("store", "true")
@@ -77,7 +85,7 @@ def choose_method(job: JobSpec, variant: str) -> RenderChoice:
 
 def plan(job: JobSpec) -> list[ClipSpec]:
     """Every clip of a job, resolved: the same job gives the same clip ids on any number of workers."""
-    variant = choose_variant(job.variant)
+    backends = [_backend(job, name) for name in renderers_of(job)]
     head_path = str(_absolute(job.head.path)) if job.head.path else None
     head_spec = job.head.model_copy(update={"path": head_path})
     head = open_head(head_spec.family, head_path)
@@ -86,12 +94,10 @@ def plan(job: JobSpec) -> list[ClipSpec]:
     folders = tuple(folder_sequence(_absolute(path), "unknown") for path in job.lighting.sequences)
     head_spec = head_spec.model_copy(update={"subdivision": subdivision_for(head, job)})
     tracks = _tracks(job)
-    names = ("frames", "fps", "width", "height", "lobes", "renderer", "camera", "appearance")
+    names = ("frames", "fps", "width", "height", "lobes", "camera", "appearance")
     shared = {name: getattr(job, name) for name in names} | {
-        "samples": effective_samples(job, variant), "variant": variant, "head": head_spec,
-        "render": choose_method(job, variant),
-        "renderer_version": importlib.metadata.version(job.renderer), "head_hash": head.source_hash,
-        "envmap_height": job.lighting.height, "split_hdri": job.lighting.split, "sources": sources,
+        "head": head_spec, "head_hash": head.source_hash, "envmap_height": job.lighting.height,
+        "split_hdri": job.lighting.split, "sources": sources,
     }
     clips = []
     for index in range(job.clips):
@@ -102,8 +108,25 @@ def plan(job: JobSpec) -> list[ClipSpec]:
             for number in range(len(folders), job.lightings)
         )
         motion = _choose_motion(seeds.rng("motion", "choice"), job, tracks)
-        clips.append(ClipSpec(index=index, seeds=seeds, lightings=lightings, motion=motion, **shared))
-    return clips
+        clips.append(ClipSpec(index=index, seeds=seeds, lightings=lightings, motion=motion, **shared, **backends[0]))
+    # One renderer after the other, so that a worker changes over once.
+    return clips + [clip.model_copy(update=backend) for backend in backends[1:] for clip in clips]
+
+
+def renderers_of(job: JobSpec) -> tuple[str, ...]:
+    """The renderers that a job's clips are rendered with; SpecError where their variants cannot be as asked."""
+    if job.renderer != "both":
+        return (job.renderer,)
+    if job.variant != "auto":
+        raise SpecError(f"variant: got {job.variant!r} with renderer both, expected auto: each has variants of its own")
+    return RENDERERS
+
+
+def _backend(job: JobSpec, renderer: str) -> dict[str, Any]:
+    """The fields of a clip that depend on its renderer and on this machine."""
+    variant, version = plan_renderer(renderer, job.variant)
+    return {"renderer": renderer, "variant": variant, "renderer_version": version,
+            "samples": effective_samples(job, variant), "render": choose_method(job, variant, renderer)}
 
 
 def subdivision_for(head: HeadModel, job: JobSpec | ClipSpec) -> int:
@@ -173,10 +196,12 @@ def open_head(family: str, path: str | None) -> HeadModel:
     return load_head(family, path)
 
 
-@functools.lru_cache(maxsize=1)
-def open_renderer(name: str, variant: str) -> Renderer:
+def open_renderer(name: str, variant: str, denoise: bool = False) -> Renderer:
     """The renderer of this process: it keeps its scene and its compiled kernels from clip to clip."""
-    return make_renderer(name, variant)
+    return _started(name, variant, denoise)
+
+
+_started = functools.lru_cache(maxsize=1)(make_renderer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +264,7 @@ def _metered(maps: Sequence[EnvMap], cameras: Sequence[Camera]) -> float:
 def render_clip(spec: ClipSpec, url: str, job: str = "") -> dict[str, Any]:
     """Render one clip and stage it in the dataset at ``url``; returns its index row. Safe to repeat and to kill."""
     clip = prepare_clip(spec)
-    renderer = open_renderer(spec.renderer, spec.variant)
+    renderer = open_renderer(spec.renderer, spec.variant, spec.render.denoise)
     estimator = {"method": spec.render.method, "paths": spec.render.paths}
     described = renderer.describe(**estimator)
     version = described["version"]

@@ -14,7 +14,7 @@ from assets.errors import SpecError
 from synth.lighting.sequence import SequenceSpec
 from synth.seeds import Seeds
 
-CODE_VERSION = "0.6"
+CODE_VERSION = "0.7"
 """Part of every clip's id: raise it whenever the pixels of an unchanged specification change."""
 
 
@@ -104,13 +104,16 @@ class LightingChoice(_Model):
 class RenderChoice(_Model):
     """How pictures are made."""
 
-    method: Literal["auto", "path", "transport"] = "auto"
-    """``path`` traces paths for every lighting: ground truth. ``transport`` traces the response to all directions of
-    light once, and each lighting is a product with it. ``auto``: transport where it is faster (docs/transport.md)."""
+    method: Literal["auto", "path", "transport", "light_groups"] = "auto"
+    """``path`` traces paths for every lighting: ground truth. ``transport`` (Mitsuba) traces the response to all
+    directions of light once, and each lighting is a product with it; so does ``light_groups`` (Cycles), coarsely.
+    ``auto``: transport where it is faster (docs/transport.md), which is never in Cycles."""
     paths: int = pydantic.Field(512, ge=1, le=1 << 14)
     """Paths a pixel of the transport."""
     store: bool = False
     """Keep each frame's transport beside its pictures: whoever reads the clip may light it anew."""
+    denoise: bool = False
+    """Smooth Cycles' pictures with Open Image Denoise; a clip's metadata says so, since it is no ground truth."""
 
 
 class ClipSpec(_Model):
@@ -134,7 +137,7 @@ class ClipSpec(_Model):
     """Whether diffuse and specular parts are kept beside rgb."""
     render: RenderChoice = RenderChoice(method="path")
     """How pictures are made; no ``auto`` any more, the planner has chosen."""
-    renderer: Literal["mitsuba"] = "mitsuba"
+    renderer: Literal["mitsuba", "cycles"] = "mitsuba"
     """Renderer backend."""
     variant: str
     """Renderer variant, already chosen by the planner. Part of the id: variants differ in noise."""
@@ -163,6 +166,8 @@ class ClipSpec(_Model):
     def clip_id(self) -> str:
         """20 hex digits of BLAKE2b over the resolved specification and the code version; local paths do not count."""
         resolved = self.model_dump(mode="json", exclude={"sources": True, "head": {"path"}, "motion": {"track"}})
+        if not self.render.denoise:  # ids are older than the field
+            resolved["render"].pop("denoise")
         for lighting in resolved["lightings"]:
             if lighting["kind"] == "folder":
                 lighting["params"].pop("path")
@@ -197,10 +202,11 @@ class JobSpec(_Model):
     """Keep diffuse and specular parts."""
     render: RenderChoice = RenderChoice()
     """How pictures are made."""
-    renderer: Literal["mitsuba"] = "mitsuba"
-    """Renderer backend."""
+    renderer: Literal["mitsuba", "cycles", "both"] = "mitsuba"
+    """Renderer backend. ``both`` renders every clip with each, from the same seeds: two domains of the same people."""
     variant: str = "auto"
-    """Renderer variant, or ``auto`` for the fastest that starts."""
+    """Renderer variant, or ``auto`` for the fastest that starts. Of Mitsuba ``cuda_ad_rgb``, ``llvm_ad_rgb`` or
+    ``scalar_rgb``; of Cycles a kind of device: ``optix``, ``cuda``, ``hip``, ``metal`` or ``cpu``."""
     head: HeadSpec = HeadSpec()
     """Family of heads."""
     appearance: AppearanceChoice = AppearanceChoice()

@@ -22,6 +22,7 @@ from ray_jobs.cli import machine
 from ray_jobs.cli.text import make_console
 from ray_jobs.machine import usable_cores
 from synth.renderers import variants
+from synth.renderers.cycles import device
 
 PACKAGES = ("pixelcube", "mitsuba", "drjit", "bpy", "ray", "torch", "smplx", "numpy", "OpenEXR", "OpenImageIO",
             "pyarrow", "fsspec", "s3fs", "av")
@@ -58,7 +59,7 @@ def _software() -> Iterator[Check]:
 
 def _why_package(package: str) -> str:
     if package == "bpy":
-        return "the eight HDRIs that come with it are missing: pip install 'bpy==5.0.1' (Python 3.11 only)"
+        return "the Cycles renderer and eight HDRIs come with it: pip install 'bpy==5.0.1' (Python 3.11 only)"
     if package == "s3fs":
         return "s3:// datasets are not possible: pip install s3fs"
     return f"{package} is missing: make install"
@@ -91,8 +92,26 @@ def _renderer() -> Iterator[Check]:
         yield Check("renderer", "variant: auto", variants.choose_variant(), True)
     except RenderError as error:
         yield Check("renderer", "variant: auto", "none", False, str(error))
+    yield from _cycles()
     maps = len(bundled_entries())
     yield Check("renderer", "bundled HDRIs", f"{maps}, in the bpy wheel" if maps else "none (no bpy wheel)", maps > 0)
+
+
+def _cycles() -> Iterator[Check]:
+    """The devices of the second renderer, which nothing needs to have."""
+    try:
+        metadata.version("bpy")
+    except metadata.PackageNotFoundError:
+        yield Check("renderer", "cycles", "not installed (no bpy)")
+        return
+    try:
+        chosen = device.choose_device()
+    except RenderError as error:
+        yield Check("renderer", "cycles", "does not start", False, str(error))
+        return
+    for found in device.devices():
+        yield Check("renderer", f"cycles {found.kind}", found.name, True)
+    yield Check("renderer", "cycles: auto", chosen.kind, True)
 
 
 def _machine() -> Iterator[Check]:

@@ -83,6 +83,31 @@ class Validate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Export:
+    """Write one moment of a job's clip as a .blend file for an artist: head, hair, materials, camera and light.
+
+    Images are packed in it. The clip need not have been rendered, nor be one of Cycles.
+    Example: pixelcube export ray_jobs/jobs/demo.yaml --clip 2 --output out/two.blend"""
+
+    job: Annotated[Path, tyro.conf.arg(metavar="JOB.yaml"), tyro.conf.Positional]
+    """Job file in YAML; those of a dataset are in its folder jobs."""
+    clip: Annotated[str, tyro.conf.arg(metavar="CLIP")] = "0"
+    """Number of the clip in its job, or the start of its id (four letters or more)."""
+    frame: int = 0
+    """Which frame of the clip."""
+    lighting: int = 0
+    """Which of its lightings."""
+    output: Annotated[Path, tyro.conf.arg(metavar="FILE.blend")] = Path("out/clip.blend")
+    """Where the file is written."""
+
+    def execute(self) -> int:
+        """Exit status."""
+        from ray_jobs.cli import export
+
+        return export.main(self.job, self.clip, self.frame, self.lighting, self.output)
+
+
+@dataclasses.dataclass(frozen=True)
 class AssetsList:
     """List the lightings that can be used offline, each with its id, licence and split."""
 
@@ -176,14 +201,21 @@ class Heads:
     Example: pixelcube heads makehuman --show views --count 4 --clay"""
 
 
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Train a stage of the relighter as a configuration says; run it again to go on from its last checkpoint."""
+
+
 def _commands(arguments: Sequence[str]) -> type:
-    """Every command. The imports that the options of ``render`` and ``heads`` need don't delay the others' help."""
-    render, heads = Render, Heads
+    """Every command. The imports that the options of some need don't delay the others' help."""
+    render, heads, train = Render, Heads, Train
     if arguments[:1] == ["render"]:
         from ray_jobs.cli.render import Render as render
     if arguments[:1] == ["heads"]:
         from ray_jobs.cli.heads import Heads as heads
-    return Doctor | render | Inspect | Validate | heads | Assets
+    if arguments[:1] == ["train"]:
+        from ray_jobs.cli.train import Train as train
+    return Doctor | render | Inspect | Validate | train | heads | Export | Assets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

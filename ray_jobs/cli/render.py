@@ -10,7 +10,7 @@ import tyro
 
 from ray_jobs.command import JobOverrides, load
 from ray_jobs.driver import RunOptions, run_job
-from synth.renderers.variants import choose_variant
+from synth.renderers import plan_renderer
 from synth.spec import JobSpec
 
 
@@ -54,12 +54,21 @@ def _has_index(url: str) -> bool:
 
 def announcement(job: JobSpec) -> str:
     """What the job will be rendered with here, and what that costs where only the slow variant starts."""
+    from synth.generate import renderers_of
+
+    return "\n".join(_announced(job, renderer) for renderer in renderers_of(job))
+
+
+def _announced(job: JobSpec, renderer: str) -> str:
     from synth.generate import choose_method, effective_samples
 
-    variant = choose_variant(job.variant)
-    if choose_method(job, variant).method == "transport":
+    variant, _ = plan_renderer(renderer, job.variant)
+    method, samples = choose_method(job, variant, renderer).method, effective_samples(job, variant)
+    if renderer == "cycles":
+        by = ", relit by light groups" if method == "light_groups" else ""
+        return f"rendering with Cycles on {variant}, {samples} samples a pixel{by}"
+    if method == "transport":
         return f"rendering with {variant}, light transport of {job.render.paths} paths a pixel"
-    samples = effective_samples(job, variant)
     line = f"rendering with {variant}, {samples} samples a pixel"
     if variant.startswith("scalar") and job.variant == "auto":
         line += f" (slow, so fewer than the {job.samples} asked for; 'pixelcube doctor' says how to get a fast variant)"

@@ -11,8 +11,8 @@ import pytest
 from ray_jobs.cli import validate
 from ray_jobs.cli.main import main
 
-COMMANDS = (["doctor"], ["render"], ["inspect"], ["validate"], ["assets"], ["assets", "list"], ["assets", "fetch"],
-            ["assets", "verify"])
+COMMANDS = (["doctor"], ["render"], ["inspect"], ["validate"], ["export"], ["assets"], ["assets", "list"],
+            ["assets", "fetch"], ["assets", "verify"])
 HEAVY = ("av", "bpy", "drjit", "jinja2", "mitsuba", "OpenEXR", "OpenImageIO", "PIL", "pyarrow", "ray", "scipy", "smplx",
          "torch")
 

@@ -50,7 +50,7 @@ def test_what_was_not_packed_is_not_inspected(driver):
 
 
 def test_gpu_workers_choose_their_variant_themselves(driver, monkeypatch, capsys):
-    monkeypatch.setattr(render, "choose_variant", lambda wanted: pytest.fail("the driver may have no GPU"))
+    monkeypatch.setattr(render, "plan_renderer", lambda *_: pytest.fail("the driver may have no GPU"))
     assert main(["render", "--gpus-per-worker", "1"]) == 0
     assert "rendering with" not in capsys.readouterr().out
 
@@ -65,9 +65,19 @@ def test_exit_status_is_the_reports(driver):
 
 def test_slow_variant_is_announced(monkeypatch):
     job = JobSpec(samples=64)
-    monkeypatch.setattr(render, "choose_variant", lambda wanted: "scalar_rgb")
+    monkeypatch.setattr(render, "plan_renderer", lambda *_: ("scalar_rgb", "3.9.1"))
     text = render.announcement(job)
     assert "scalar_rgb, 16 samples" in text and "64 asked for" in text and "doctor" in text
     assert render.announcement(job.model_copy(update={"samples_scalar": 5})).startswith("rendering with scalar_rgb, 5 ")
-    monkeypatch.setattr(render, "choose_variant", lambda wanted: "llvm_ad_rgb")
+    monkeypatch.setattr(render, "plan_renderer", lambda *_: ("llvm_ad_rgb", "3.9.1"))
     assert render.announcement(job) == "rendering with llvm_ad_rgb, 64 samples a pixel"
+
+
+def test_both_renderers_are_announced(monkeypatch):
+    monkeypatch.setattr(render, "plan_renderer", lambda name, _: ("cpu" if name == "cycles" else "scalar_rgb", "1"))
+    job = JobSpec(samples=64, renderer="both")
+    mitsuba, cycles = render.announcement(job).split("\n")
+    assert mitsuba.startswith("rendering with scalar_rgb, 16") and cycles == (
+        "rendering with Cycles on cpu, 64 samples a pixel")
+    grouped = JobSpec(samples=64, renderer="cycles", lobes=False, render={"method": "light_groups"})
+    assert render.announcement(grouped).endswith("64 samples a pixel, relit by light groups")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from assets.errors import SpecError
-from synth.generate import choose_method
-from synth.spec import JobSpec, load_job, parse_job
+from synth.generate import choose_method, renderers_of
+from synth.spec import JobSpec, RenderChoice, load_job, parse_job
 
 
 @pytest.mark.parametrize("text,message", [
@@ -24,7 +24,8 @@ from synth.spec import JobSpec, load_job, parse_job
     ("samples_scalar: 0", "field 'samples_scalar' is 0"),
     ("lightings: 4097", "field 'lightings' is 4097: .*less than or equal to 4096"),
     ("render: transport", "field 'render' is 'transport'"),
-    ("render: {method: paths}", "field 'render.method' is 'paths': .*'auto', 'path' or 'transport'"),
+    ("render: {method: paths}", "field 'render.method' is 'paths': .*'path', 'transport' or 'light_groups'"),
+    ("renderer: blender", "field 'renderer' is 'blender': .*'mitsuba', 'cycles' or 'both'"),
     ("render: {path: 512}", "unknown field 'render.path'; known fields: method, paths, store"),
     ("output: ''", "field 'output' is ''"),
     ("clips: [", "not valid YAML at line 1"),
@@ -74,3 +75,28 @@ def test_transport_is_taken_where_it_pays(render, lightings, variant, method):
 def test_the_scalar_variant_has_no_transport(render, message):
     with pytest.raises(SpecError, match=message):
         choose_method(JobSpec(render=render), "scalar_rgb")
+
+
+@pytest.mark.parametrize(("fields", "renderer", "message"), [
+    ({"render": {"method": "transport"}}, "cycles", "got transport, which cycles .* auto, path or light_groups"),
+    ({"render": {"method": "light_groups"}}, "mitsuba", "got light_groups, which mitsuba .* auto, path or transport"),
+    ({"render": {"method": "light_groups"}}, "cycles", "lobes: got true, .* expected false"),
+    ({"render": {"denoise": True}}, "mitsuba", "render.denoise: got true, which mitsuba .* expected false"),
+])
+def test_each_renderer_has_methods_of_its_own(fields, renderer, message):
+    with pytest.raises(SpecError, match=message) as caught:
+        choose_method(JobSpec(**fields), "cpu", renderer)
+    assert "\n" not in str(caught.value)
+
+
+def test_cycles_traces_paths_unless_light_groups_are_asked_for():
+    many = JobSpec(lightings=1000, lobes=False)
+    assert choose_method(many, "cpu", "cycles").method == "path"
+    asked = many.model_copy(update={"render": RenderChoice(method="light_groups", store=True)})
+    assert choose_method(asked, "cpu", "cycles") == asked.render
+
+
+def test_both_renderers_choose_their_own_variants():
+    assert renderers_of(JobSpec(renderer="both")) == ("mitsuba", "cycles")
+    with pytest.raises(SpecError, match="variant: got 'cpu' with renderer both, expected auto"):
+        renderers_of(JobSpec(renderer="both", variant="cpu"))
