@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def plan(job: JobSpec) -> list[ClipSpec]:
         "split_hdri": job.lighting.split, "sources": sources,
     }
     clips = []
-    for index in range(job.clips):
+    for index in _indices(job):
         seeds = Seeds.for_clip(job.seed, index)
         lightings = folders[:job.lightings] + tuple(
             sample_sequence(seeds.rng("light", "sequence", number), library, sources, job.lighting.split,
@@ -111,6 +112,17 @@ def plan(job: JobSpec) -> list[ClipSpec]:
         clips.append(ClipSpec(index=index, seeds=seeds, lightings=lightings, motion=motion, **shared, **backends[0]))
     # One renderer after the other, so that a worker changes over once.
     return clips + [clip.model_copy(update=backend) for backend in backends[1:] for clip in clips]
+
+
+def _indices(job: JobSpec) -> Iterator[int]:
+    """Numbers of a job's clips: the first whose people are in the part that it draws from."""
+    numbers = (index for index in itertools.count() if job.identities in (
+        "all", split_of(_identity(job.head.family, Seeds.for_clip(job.seed, index)))))
+    return itertools.islice(numbers, job.clips)
+
+
+def _identity(family: str, seeds: Seeds) -> str:
+    return f"{family}/{seeds.identity:016x}"
 
 
 def renderers_of(job: JobSpec) -> tuple[str, ...]:
@@ -272,7 +284,7 @@ def render_clip(spec: ClipSpec, url: str, job: str = "") -> dict[str, Any]:
         raise RenderError(f"{spec.renderer}: version {version} here, the clip was planned with {spec.renderer_version}")
     frames = renderer.render(clip.subject, clip.cameras, clip.lightings, samples=spec.samples, seed=spec.seeds.light,
                              lobes=spec.lobes, transport=spec.render.store, **estimator)
-    identity = f"{spec.head.family}/{spec.seeds.identity:016x}"
+    identity = _identity(spec.head.family, spec.seeds)
     info = ClipInfo(domain=renderer.domain, renderer=described, identity=identity,
                     split_identity=split_of(identity), split_hdri=spec.split_hdri,
                     head_licence=clip.subject.licence, job=job, exposure_ev=clip.exposure_ev,

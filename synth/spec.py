@@ -184,6 +184,8 @@ class JobSpec(_Model):
     """The only number that randomness starts from."""
     clips: int = pydantic.Field(8, ge=1)
     """How many clips, each with an identity, motion and camera of its own."""
+    identities: Literal["train", "val", "test", "all"] = "all"
+    """People are split once, by identity: a job may draw from one part, as ``lighting.split`` does for maps."""
     frames: int = pydantic.Field(8, ge=1, le=100_000)
     """Frames a clip."""
     fps: float = pydantic.Field(24.0, gt=0, le=1000)

@@ -24,6 +24,7 @@ from synth.generate import (
     render_clip,
 )
 from synth.lighting.envmap import EnvMap
+from synth.lighting.library import split_of
 from synth.scene import Material
 from synth.seeds import derive_seed
 from synth.spec import JobSpec, MotionChoice
@@ -82,6 +83,15 @@ def test_a_job_draws_its_maps_from_one_split(job):
         for spec in plan(job.model_copy(update=change)):
             for lighting in spec.lightings:
                 assert {open_library(spec.sources)[ref.id].split for ref in lighting.maps} == {split}
+
+
+def test_a_job_draws_its_people_from_one_split(job):
+    everybody = {spec.index: spec.clip_id for spec in plan(job.model_copy(update={"clips": 40}))}
+    for split in ("train", "test"):
+        chosen = plan(job.model_copy(update={"clips": 3, "identities": split}))
+        assert len(chosen) == 3
+        assert {split_of(f"template/{spec.seeds.identity:016x}") for spec in chosen} == {split}
+        assert all(everybody.get(spec.index, spec.clip_id) == spec.clip_id for spec in chosen)
 
 
 @pytest.mark.parametrize("stream,changed", [("identity", "vertices"), ("motion", "vertices"), ("camera", "cameras"),
