@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.errors import RenderError, SpecError
@@ -26,18 +25,18 @@ def train_together(config: TrainConfig, processes: int, gpus: bool = False, addr
     if config.batch % processes:
         raise SpecError(f"batch: {config.batch} clips a step can't be shared by {processes} processes")
     check_fits(address, processes * cpus_per_process, int(gpus))
+    config = config.with_absolute_paths()
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     with connected(address):
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
 
-        folder = Path(config.output).resolve()
         trainer = TorchTrainer(
-            _work, train_loop_config=config.model_dump(mode="json"),
+            _work, train_loop_config={"config": config.model_dump(mode="json"), "gpus": gpus},
             torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
             scaling_config=ScalingConfig(num_workers=processes, use_gpu=gpus,
                                          resources_per_worker={"CPU": cpus_per_process}),
-            run_config=RunConfig(name="ray", storage_path=str(folder), failure_config=FailureConfig(RESTARTS)))
+            run_config=RunConfig(name="ray", storage_path=config.output, failure_config=FailureConfig(RESTARTS)))
         try:
             trainer.fit()
         except Exception as error:
@@ -47,12 +46,14 @@ def train_together(config: TrainConfig, processes: int, gpus: bool = False, addr
     return outcome(config)
 
 
-def _work(config: dict[str, Any]) -> None:
+def _work(task: dict[str, Any]) -> None:
     """What each process does."""
+    if not task["gpus"]:  # Ray hides none from those that asked for none, and all would share the first
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     from relight.training.config import TrainConfig
     from relight.training.start import train
 
-    train(TrainConfig.model_validate(config))
+    train(TrainConfig.model_validate(task["config"]))
 
 
 def _cause(error: BaseException) -> str:

@@ -66,6 +66,8 @@ def choose_method(job: JobSpec, variant: str, renderer: str = "mitsuba") -> Rend
         "light_groups", "auto, path or transport")
     if render.method == other:
         raise SpecError(f"render.method: got {other}, which {renderer} does not have: expected {methods}")
+    if render.denoise and render.method == "light_groups":
+        raise SpecError("render.denoise: got true with light_groups, whose pictures are sums: expected false")
     if render.denoise and renderer != "cycles":
         raise SpecError(f"render.denoise: got true, which {renderer} does not have: expected false")
     if render.method == "light_groups" and job.lobes:

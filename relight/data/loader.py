@@ -12,6 +12,7 @@ import collections
 import functools
 import hashlib
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -139,7 +140,8 @@ class PortraitLoader:
         pinned = self._device is not None and torch.device(self._device).type == "cuda"
         options = {"prefetch_factor": self._prefetch, "multiprocessing_context": "spawn"} if self._workers else {}
         loader = DataLoader(self.dataset, batch_sampler=_Batches(numbers), num_workers=self._workers,
-                            collate_fn=_stack_any, pin_memory=pinned, **options)
+                            collate_fn=_stack_any, pin_memory=pinned, worker_init_fn=_ignore_interrupts,
+                            **options)
         for stacked in loader:
             self._next += self.batch_size
             if stacked:
@@ -172,6 +174,11 @@ class _Batches:
 
     def __iter__(self) -> Iterator[list[int]]:
         return self._numbers
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """Ctrl-C is for the process that trains, which ends its step and saves; a reader that went first would break it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stack_any(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:

@@ -103,9 +103,13 @@ class Backbone(nn.Module, abc.ABC):
 
     def load_weights(self, file: Path) -> None:
         """Take the tensors of :meth:`save_pretrained`; an AssetError where one is missing, left over or misshapen."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        tensors, wanted = load_file(file), self.state_dict()
+        try:
+            tensors, wanted = load_file(file), self.state_dict()
+        except (OSError, SafetensorError) as error:
+            raise AssetError(f"{one_line(file)}: cannot be read as safetensors ({one_line(error)})") from error
         if odd := sorted(set(tensors) ^ self.saved_names()):
             what = "not known" if odd[0] in tensors else "missing"
             raise AssetError(f"{one_line(file)}: {odd[0]} is {what}, expected those of {self.name} ({self.stage.name})")

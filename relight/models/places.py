@@ -9,6 +9,7 @@ from typing import Any
 from assets.errors import AssetError
 from assets.files import one_line
 
+_MOST_JSON = 1 << 20
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -42,6 +43,8 @@ def check_safetensors(folder: Path, pattern: str = "*.safetensors") -> None:
 def read_config(file: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     """A JSON object that has these keys, or an AssetError."""
     try:
+        if file.stat().st_size > _MOST_JSON:
+            raise ValueError(f"more than {_MOST_JSON:,} bytes")
         config = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise AssetError(f"{one_line(file)}: cannot be read ({one_line(error)})") from None

@@ -84,7 +84,7 @@ class WanBackbone(PriorBackbone):
         own = noisy[:, :, :c].transpose(1, 2).to(net.dtype)
         new = torch.cat([noisy[:, :, c:], conditions.planes()], dim=2).transpose(1, 2).to(net.dtype)
         hidden = (net.patch_embedding(own) + self.condition_in(new)).flatten(2).transpose(1, 2).contiguous()
-        # All tokens of an empty prompt are equal, so one of them says as much as 512.
+        # No prompt at all: its 512 tokens would be equal, so one says as much. (Wan's empty one has an end-of-text.)
         prompt = hidden.new_zeros(len(noisy), 1, net.config.text_dim)
         embedding, modulation, prompt, _ = net.condition_embedder(1000 * level, prompt)
         modulation, rotary = modulation.unflatten(1, (6, -1)), net.rope(own)

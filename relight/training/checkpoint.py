@@ -45,6 +45,8 @@ def save(folder: Path, step: int, tensors: Mapping[str, Mapping[str, torch.Tenso
 
     final = folder / f"step-{step:08d}"
     staging = folder / f".{final.name}.{secrets.token_hex(4)}"
+    for left in folder.glob(".step-*"):  # by a run that was killed while it saved
+        shutil.rmtree(left, ignore_errors=True)
     try:
         staging.mkdir(parents=True)
         for name, group in tensors.items():

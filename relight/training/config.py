@@ -107,16 +107,38 @@ class TrainConfig(_Model):
             raise ValueError(f"batch: {self.batch} is no multiple of accumulate, {self.accumulate}")
         if self.model.backbone != "small" and not (self.model.prior or self.model.start):
             raise ValueError(f"model: {self.model.backbone} needs a prior or a start: a folder or a hub id")
+        if self.validation and self.data.split in ("all", self.validation.split):
+            raise ValueError(f"validation.split: {self.validation.split!r}, of which training on {self.data.split!r} "
+                             f"has seen all")
         if self.model.lora and self.model.backbone == "small":
             raise ValueError("model.lora: small has no prior to adapt")
         return self
 
+    def with_absolute_paths(self) -> TrainConfig:
+        """The same for processes that start in other folders."""
+        def data(config: DataConfig | None) -> DataConfig | None:
+            return config and config.model_copy(update={"datasets": tuple(
+                choice.model_copy(update={"url": _absolute(choice.url)}) for choice in config.datasets)})
+
+        model = self.model.model_copy(update={name: _absolute(getattr(self.model, name), there=True)
+                                              for name in ("prior", "start")})
+        return self.model_copy(update={"output": str(Path(self.output).resolve()), "model": model,
+                                       "data": data(self.data), "validation": data(self.validation)})
+
     def changed(self, before: dict[str, Any]) -> str | None:
         """The first field that differs from a checkpoint's configuration and that a run cannot change on its way."""
         free = {"output", "steps", "save_every", "keep", "validate_every", "validation_clips", "sampling_steps",
-                "validation", "checkpoint_gradients", "parallel", "workers"}
+                "validation", "checkpoint_gradients", "parallel", "workers",
+                "data"}  # which the loader's own digest looks after: where it lies may change
         now = self.model_dump(mode="json")
         return next((name for name in now if name not in free and now[name] != before.get(name)), None)
+
+
+def _absolute(place: str | None, there: bool = False) -> str | None:
+    """A local path made absolute; ``there``: only if it exists, else it is a hub id. URLs stay."""
+    if place is None or "://" in place or (there and not Path(place).exists()):
+        return place
+    return str(Path(place).resolve())
 
 
 def load_config(path: str | Path, **overrides: Any) -> TrainConfig:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
 from pathlib import Path
 
-from assets.errors import SpecError
+from safetensors import SafetensorError
+
+from assets.errors import AssetError, SpecError
+from assets.files import one_line
 from relight.batch import STAGES
 from relight.diffusion.guidance import Dropout
 from relight.models.load import load_backbone, new_backbone
@@ -54,6 +60,14 @@ def export(run: Path, folder: Path) -> int:
     config = TrainConfig.model_validate(state["config"])
     relighter = new_relighter(config)
     load_weights(relighter, checkpoint.read_tensors(found, "average"), World())
-    relighter.save_pretrained(folder)
-    write_card(folder, config, state["step"])
+    staging = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    try:
+        relighter.save_pretrained(staging)
+        write_card(staging, config, state["step"])
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(staging, folder)
+    except (OSError, SafetensorError) as error:
+        raise AssetError(f"{folder}: cannot be written ({one_line(error)})") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
     return state["step"]

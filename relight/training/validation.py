@@ -26,9 +26,8 @@ class Validator:
         self._batches: list[PortraitBatch] = []
         if config.validation is None:
             return
-        if config.data.split == "all" or config.data.split != config.validation.split:
-            check_held_out(config.data, config.validation)
-        data = config.validation.model_copy(update={"samples": config.validation_clips, "verify": False})
+        check_held_out(config.data, config.validation)
+        data = config.validation.model_copy(update={"samples": config.validation_clips})
         loader = PortraitLoader(data, min(4, config.validation_clips), epochs=1, device=world.device)
         self._batches = list(loader)
 

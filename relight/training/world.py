@@ -52,9 +52,12 @@ class World:
         if how == "ddp":
             return torch.nn.parallel.DistributedDataParallel(module)
         if how == "fsdp":
-            from torch.distributed.fsdp import fully_shard
+            from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
-            return fully_shard(module)
+            module = fully_shard(module)
+            for name in ("losses", "sample"):  # validation calls these, which need whole weights as forward does
+                register_fsdp_forward_method(module, name)
+            return module
         raise SpecError(f"parallel: {how!r} is not one of ddp, fsdp")
 
     def mean(self, value: torch.Tensor) -> torch.Tensor:
@@ -72,7 +75,8 @@ class World:
 
 def whole_weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Trained parameters and buffers, whole, on the CPU of the first process; where sharded, nothing elsewhere."""
-    return get_model_state_dict(module, options=_WHOLE)
+    # Copies: on a CPU these would be the parameters themselves, which the next step changes.
+    return {name: value.clone() for name, value in get_model_state_dict(module, options=_WHOLE).items()}
 
 
 def load_weights(module: torch.nn.Module, weights: dict[str, torch.Tensor], world: World) -> None:

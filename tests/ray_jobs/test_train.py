@@ -29,17 +29,17 @@ def trainers(home):
 
 @pytest.mark.slow
 def test_a_killed_process_is_replaced_and_the_loss_curve_stays(short_home, tmp_path):
-    url = make_dataset(str(tmp_path / "balls"))
-    alone, together = (config(url, tmp_path / name, steps=12, batch=2) for name in ("alone", "together"))
+    make_dataset(str(tmp_path / "balls"))  # paths are relative, as in the configurations that ship
+    alone, together = (config("balls", name, steps=12, batch=2) for name in ("alone", "together"))
     files = []
     for run in (alone, together):
         files.append(tmp_path / f"{len(files)}.yaml")
         files[-1].write_text(yaml.safe_dump(run.model_dump(mode="json")))
     command = [sys.executable, str(ROOT / "ray_jobs/train.py")]
-    done = subprocess.run([*command, str(files[0])], capture_output=True, text=True)
+    done = subprocess.run([*command, str(files[0])], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
-    process = subprocess.Popen([*command, str(files[1]), "--processes", "2", "--address", "local"], cwd=short_home,
+    process = subprocess.Popen([*command, str(files[1]), "--processes", "2", "--address", "local"], cwd=tmp_path,
                                text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                env=clean_environment(short_home) | {"TMPDIR": str(short_home)})
     wait_for("checkpoint", lambda: list((tmp_path / "together").glob("step-*")), process, 150)

@@ -10,6 +10,7 @@ import sys
 import time
 
 import numpy as np
+import pydantic
 import pytest
 import torch
 import yaml
@@ -23,7 +24,8 @@ from relight.training.config import TrainConfig, load_config
 from relight.training.start import export, new_relighter, train
 from relight.training.trainer import Trainer
 from relight.training.world import World
-from tests.relight.clips import make_dataset
+from synth.dataset.pack import pack
+from tests.relight.clips import make_ball, make_dataset
 
 TINY = {"channels": [16, 32], "blocks": 1, "attention": 1, "lit": 1, "embedding": 32, "lobes": 16}
 
@@ -33,10 +35,13 @@ def url(tmp_path_factory):
     return make_dataset(str(tmp_path_factory.mktemp("balls")))
 
 
+def data(url, split="train"):
+    return {"datasets": [{"url": url}], "split": split, "frames": 2, "width": 32, "height": 32, "light_height": 8}
+
+
 def config(url, output, **fields):
-    data = {"datasets": [{"url": url}], "frames": 2, "width": 32, "height": 32, "light_height": 8}
-    options = {"output": str(output), "data": data, "model": {"settings": TINY}, "steps": 6, "batch": 4, "warmup": 2,
-               "save_every": 2, "validate_every": 100, "workers": 0, "learning_rate": 1e-3}
+    options = {"output": str(output), "data": data(url), "model": {"settings": TINY}, "steps": 6, "batch": 4,
+               "warmup": 2, "save_every": 2, "validate_every": 100, "workers": 0, "learning_rate": 1e-3}
     return TrainConfig.model_validate(options | fields)
 
 
@@ -77,6 +82,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights_and_the_same_loss_curve(url, 
     for name in ("weights", "average", "optimizer"):
         assert_same(weights(whole, name=name), weights(tmp_path, name=name))
     assert losses(tmp_path) == losses(whole) and len(losses(whole)) == 6
+    assert any(not torch.equal(value, weights(whole)[name]) for name, value in weights(whole, name="average").items())
     assert [path.name for path in sorted(tmp_path.glob("step-*"))] == ["step-00000004", "step-00000006"]
 
 
@@ -110,7 +116,8 @@ def _one_of_two(rank, port, options):
 def test_two_processes_train_as_one_does(url, whole, tmp_path, parallel):
     from tests.ray_jobs.conftest import free_ports
 
-    options = config(url, tmp_path, parallel=parallel, accumulate=2 if parallel == "ddp" else 1)
+    options = config(url, tmp_path, parallel=parallel, accumulate=2 if parallel == "ddp" else 1,
+                     validation=data(url, "test"), validation_clips=1)
     context = multiprocessing.get_context("spawn")
     port = free_ports(1)[0]
     both = [context.Process(target=_one_of_two, args=(rank, port, options.model_dump(mode="json"))) for rank in (0, 1)]
@@ -206,15 +213,23 @@ def test_average_follows_the_weights_and_swaps_with_them():
 
 
 def test_validation_scores_unseen_clips_and_shows_them(url, tmp_path):
-    data = {"datasets": [{"url": url}], "frames": 2, "width": 32, "height": 32, "light_height": 8}
-    train(config(url, tmp_path, steps=1, validation=data | {"split": "test"}, validation_clips=2))
+    train(config(url, tmp_path, steps=1, validation=data(url, "test"), validation_clips=2))
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(tmp_path / "log")).Reload()
     assert events.Scalars("validation/psnr_target")[0].value > 5
     assert {tag for tag in events.Tags()["images"]} == {"validation/pictures"}
-    with pytest.raises(DatasetError, match="is in training"):
-        train(config(url, tmp_path / "leak", data=data | {"split": "all"}, validation=data | {"split": "test"}))
+
+
+def test_validation_on_what_training_sees_is_refused(url, tmp_path):
+    other = str(tmp_path / "other")
+    make_ball(other, 7, identity="template/0", split="test", maps="c")  # a person of the training split of ``url``
+    pack(other)
+    with pytest.raises(DatasetError, match="identity 'template/0' is in training"):
+        train(config(url, tmp_path / "leak", validation=data(other, "test")))
+    for split in ("train", "all"):
+        with pytest.raises(pydantic.ValidationError, match="has seen all"):
+            config(url, tmp_path, data=data(url, split), validation=data(url, "train"))
 
 
 @pytest.mark.parametrize(("fields", "message"), [

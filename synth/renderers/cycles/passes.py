@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ def render(scene: bpy.types.Scene) -> dict[str, np.ndarray]:
 
     RenderError with the first thing that Blender or Cycles complained about.
     """
-    with tempfile.TemporaryDirectory(dir=_RAM if os.access(_RAM, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory(dir=_RAM if _fits(scene) else None) as folder:
         path = Path(folder, "picture.exr")
         _choose_format(scene, path)
         said, failure = Path(folder, "said.txt"), ""
@@ -40,6 +41,15 @@ def render(scene: bpy.types.Scene) -> dict[str, np.ndarray]:
         if not path.exists():
             raise RenderError("Cycles: the render left no picture")
         return _read(path)
+
+
+def _fits(scene: bpy.types.Scene) -> bool:
+    """Whether the RAM disk, which containers keep at 64 MB by default, holds four floats of every pass twice."""
+    if not os.access(_RAM, os.W_OK):
+        return False
+    layer = scene.view_layers[0]
+    passes = 32 + len(layer.aovs) + len(layer.lightgroups)
+    return shutil.disk_usage(_RAM).free > 2 * 16 * passes * scene.render.resolution_x * scene.render.resolution_y
 
 
 def _choose_format(scene: bpy.types.Scene, path: Path) -> None:

@@ -113,10 +113,16 @@ def _frame(scene, subject: Subject, cameras: Sequence[Camera], index: int, maps:
 
 def _traced(scene, maps: Sequence[EnvMap], samples: int, seed: int, index: int, lobes: bool) -> dict[str, np.ndarray]:
     """The channels that light decides, path by path for each map."""
-    white = np.ones_like(maps[0].data)
+    white = _white(maps[0].data.shape)
     rgb, specular = scene.beauty([white, *(light.data for light in maps)], samples,
                                  derive_seed(seed, "paths", index) & 0x7FFFFFFF, lobes)
     return _channels(rgb[0], rgb[1:], specular[1:] if lobes else None)
+
+
+@functools.lru_cache(maxsize=2)
+def _white(shape: tuple[int, ...]) -> np.ndarray:
+    """Always the same array: a light that has not changed is not uploaded again."""
+    return np.ones(shape, np.float32)
 
 
 def _channels(flat: np.ndarray, rgb: Sequence[np.ndarray],
