@@ -71,7 +71,7 @@ def atomic_write(path: str | os.PathLike, size: int | None = None) -> Iterator[P
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         if error.errno in FULL_ERRORS:
             raise AssetError(_no_room(path, temporary, size, error)) from error
@@ -89,10 +89,10 @@ def _no_room(path: Path, temporary: Path, size: int | None, error: OSError) -> s
     return f"{one_line(path)}: disk full: {needs}, has {shutil.disk_usage(path.parent).free + written:,}"
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable (some network file systems can't open folders: then it's up to them)."""
+def sync(path: Path) -> None:
+    """Make a file, or a folder's renames, durable (some network file systems can't open folders: it's up to them)."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

@@ -17,7 +17,7 @@ from synth.actor import cast
 from synth.appearance.description import Appearance
 from synth.appearance.sampling import sample_appearance
 from synth.camera.camera import Camera
-from synth.camera.film import meter
+from synth.camera.film import meter_clip
 from synth.camera.framing import sample_cameras
 from synth.dataset.writer import ClipInfo, write_clip
 from synth.heads.head import HeadModel, Identity, head_extent
@@ -261,18 +261,7 @@ def prepare_clip(spec: ClipSpec) -> PreparedClip:
     play = render_sequence if size <= MAPS_IN_MEMORY else Played
     lightings = [play(lighting, library, spec.frames, spec.fps, spec.envmap_height) for lighting in spec.lightings]
     return PreparedClip(subject, cameras, lightings, identity, appearance, actor.skin_tone,
-                        tuple(_metered(maps, cameras) for maps in lightings))
-
-
-def _metered(maps: Sequence[EnvMap], cameras: Sequence[Camera]) -> float:
-    """One exposure for a whole lighting, as a camera with locked exposure has: the mean irradiance of its frames."""
-    # A light from behind alone leaves the meter dark: then the mean of all directions, as a lumisphere would read.
-    readings = np.mean([(light.irradiance(camera.camera_to_world[:3, 2]), np.pi * light.mean)
-                        for light, camera in zip(maps, cameras, strict=True)], axis=0)
-    for reading in readings:
-        if reading.max() > 0:
-            return meter(reading)
-    return 0.0
+                        tuple(meter_clip(maps, cameras) for maps in lightings))
 
 
 def render_clip(spec: ClipSpec, url: str, job: str = "") -> dict[str, Any]:

@@ -18,11 +18,13 @@ CODE_VERSION = "0.7"
 """Part of every clip's id: raise it whenever the pixels of an unchanged specification change."""
 
 
-class _Model(pydantic.BaseModel):
+class SpecModel(pydantic.BaseModel):
+    """Immutable, without unknown fields, each with its docstring beneath."""
+
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class HeadSpec(_Model):
+class HeadSpec(SpecModel):
     """Which family of heads."""
 
     family: Literal["template", "flame", "smplx", "makehuman"] = "template"
@@ -33,7 +35,7 @@ class HeadSpec(_Model):
     """How often the surface is subdivided, each time quartering its triangles; ``auto``: edges of about two pixels."""
 
 
-class AppearanceChoice(_Model):
+class AppearanceChoice(SpecModel):
     """How finely people are painted and how much hair they grow; what they look like is drawn by the seed."""
 
     strands: int = pydantic.Field(40_000, ge=0, le=500_000)
@@ -42,7 +44,7 @@ class AppearanceChoice(_Model):
     """Texels a side of the skin's maps."""
 
 
-class MotionChoice(_Model):
+class MotionChoice(SpecModel):
     """Where performances are drawn from."""
 
     performances: tuple[str, ...] = ()
@@ -51,7 +53,7 @@ class MotionChoice(_Model):
     """Files of recorded motion (FLAME parameters .npz, ARKit .csv, BVH .bvh): if given, each clip performs one."""
 
 
-class MotionSpec(_Model):
+class MotionSpec(SpecModel):
     """The performance of one clip."""
 
     name: str = ""
@@ -62,7 +64,7 @@ class MotionSpec(_Model):
     """BLAKE2b hex digest of the track's file."""
 
 
-class CameraSpec(_Model):
+class CameraSpec(SpecModel):
     """Ranges of the portrait framing sampler."""
 
     focal_mm: tuple[float, float] = (35.0, 105.0)
@@ -84,7 +86,7 @@ class CameraSpec(_Model):
         return value
 
 
-class LightingChoice(_Model):
+class LightingChoice(SpecModel):
     """Where lightings are drawn from."""
 
     sources: tuple[str, ...] = ("bundled", "procedural")
@@ -101,7 +103,7 @@ class LightingChoice(_Model):
     """Rows of the rendered and stored environment maps; columns are twice that."""
 
 
-class RenderChoice(_Model):
+class RenderChoice(SpecModel):
     """How pictures are made."""
 
     method: Literal["auto", "path", "transport", "light_groups"] = "auto"
@@ -116,7 +118,7 @@ class RenderChoice(_Model):
     """Smooth Cycles' pictures with Open Image Denoise; a clip's metadata says so, since it is no ground truth."""
 
 
-class ClipSpec(_Model):
+class ClipSpec(SpecModel):
     """Everything that decides a clip's pixels; its id is a hash of this (with asset digests) and the code version."""
 
     index: int = pydantic.Field(ge=0)
@@ -175,7 +177,7 @@ class ClipSpec(_Model):
         return hashlib.blake2b(content.encode(), digest_size=10).hexdigest()
 
 
-class JobSpec(_Model):
+class JobSpec(SpecModel):
     """A dataset to render: what a user writes in YAML."""
 
     output: str = pydantic.Field("out/dataset", min_length=1)
@@ -251,11 +253,16 @@ def describe_validation(error: pydantic.ValidationError, model: type[pydantic.Ba
 
 def load_job(path: str | Path, **overrides: Any) -> JobSpec:
     """Read a job from a YAML file; ``overrides`` that are not None replace top-level fields."""
+    return parse_job(read_yaml(path, "job file", overrides), str(path))
+
+
+def read_yaml(path: str | Path, what: str, overrides: dict[str, Any]) -> Any:
+    """The data of a YAML file, ``overrides`` that are not None in place of top-level fields; SpecError in one line."""
     path = Path(path)
     try:
         data = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
-        raise SpecError(f"{path}: no such job file") from error
+        raise SpecError(f"{path}: no such {what}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
@@ -264,4 +271,4 @@ def load_job(path: str | Path, **overrides: Any) -> JobSpec:
         raise SpecError(f"{path}: not valid YAML{line}: {getattr(error, 'problem', error)}") from error
     if isinstance(data, dict):
         data |= {key: value for key, value in overrides.items() if value is not None}
-    return parse_job(data, str(path))
+    return data

@@ -14,7 +14,7 @@ import torch
 
 from assets.errors import SpecError
 from synth.camera.camera import Camera
-from synth.camera.film import meter
+from synth.camera.film import meter_clip
 from synth.lighting import sphere
 from synth.lighting.envmap import EnvMap
 
@@ -154,6 +154,4 @@ def metered_ev(maps: Sequence[EnvMap], cameras: Sequence[Camera]) -> float:
     As a clip's own ``exposure_ev``: what faces the camera, or, where nothing does, the mean of all directions.
     """
     small = {id(light): light.resized(min(light.height, 32)) for light in maps}
-    readings = np.mean([(small[id(light)].irradiance(camera.camera_to_world[:3, 2]), np.pi * light.mean)
-                        for light, camera in zip(maps, cameras, strict=True)], axis=0)
-    return next((meter(reading) for reading in readings if reading.max() > 0), 0.0)
+    return meter_clip([small[id(light)] for light in maps], cameras)

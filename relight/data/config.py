@@ -6,12 +6,10 @@ from typing import Literal
 
 import pydantic
 
-
-class _Model(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from synth.spec import SpecModel
 
 
-class DatasetChoice(_Model):
+class DatasetChoice(SpecModel):
     """One dataset, a domain of the mixture."""
 
     url: str = pydantic.Field(min_length=1)
@@ -22,7 +20,7 @@ class DatasetChoice(_Model):
     """If given, the digest of the index that training is meant for; a dataset with another one is refused."""
 
 
-class BackgroundChoice(_Model):
+class BackgroundChoice(SpecModel):
     """What the given video stands before, by relative frequency. The target always stands before its environment."""
 
     environment: float = pydantic.Field(0.7, ge=0)
@@ -41,7 +39,7 @@ class BackgroundChoice(_Model):
         return self
 
 
-class RelightChoice(_Model):
+class RelightChoice(SpecModel):
     """Lightings drawn anew, for clips that hold their transport."""
 
     probability: float = pydantic.Field(0.0, ge=0, le=1)
@@ -52,7 +50,7 @@ class RelightChoice(_Model):
     """Rows of the drawn maps."""
 
 
-class DataConfig(_Model):
+class DataConfig(SpecModel):
     """Data of a training or validation run."""
 
     datasets: tuple[DatasetChoice, ...] = pydantic.Field(min_length=1)

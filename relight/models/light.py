@@ -14,7 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-LOG_RANGE = math.log1p(1e4)
+from relight.conditioning.light_maps import LOG_WHITE
+
+LOG_RANGE = math.log1p(LOG_WHITE)
 """``light_log`` is log1p(radiance) over this."""
 
 _FEATURES = 14

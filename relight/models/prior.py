@@ -6,6 +6,7 @@ so that the untrained whole equals the prior to the bit.
 
 from __future__ import annotations
 
+import abc
 import json
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,9 +37,9 @@ class PriorBackbone(Backbone):
             self._adapt(lora)
 
     @staticmethod
+    @abc.abstractmethod
     def classes() -> tuple[type, type]:
         """The diffusers classes of the network and the VAE."""
-        raise NotImplementedError
 
     @classmethod
     def from_prior(cls, place: str | Path, stage: Stage, lora: int = 0) -> PriorBackbone:

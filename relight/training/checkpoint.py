@@ -11,7 +11,6 @@ A folder gets its name only when every file in it is on disk. Nothing in it is a
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.errors import AssetError
-from assets.files import FULL_ERRORS, digest_file, one_line
+from assets.files import FULL_ERRORS, digest_file, one_line, sync
 
 if TYPE_CHECKING:
     import torch
@@ -33,12 +32,11 @@ _MOST_JSON = 64 << 20
 
 
 def save(folder: Path, step: int, tensors: Mapping[str, Mapping[str, torch.Tensor]], facts: Mapping[str, Any], *,
-         keep: int = 2, beside: Callable[[Path], None] = lambda folder: None) -> Path:
+         keep: int = 2) -> Path:
     """Write ``folder/step-...``; older ones beyond the ``keep`` newest go, once this one is whole.
 
-    tensors: file name without suffix -> its tensors. facts: what goes into state.json. ``beside`` writes what else
-    belongs to it into the folder that it is given. AssetError where the disk is full or refuses; then nothing is left
-    of this checkpoint, and those before it are as they were.
+    tensors: file name without suffix -> its tensors. facts: what goes into state.json. AssetError where the
+    disk is full or refuses; then nothing is left of this checkpoint, and those before it are as they were.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -51,15 +49,14 @@ def save(folder: Path, step: int, tensors: Mapping[str, Mapping[str, torch.Tenso
         staging.mkdir(parents=True)
         for name, group in tensors.items():
             save_file({key: value.contiguous() for key, value in group.items()}, staging / f"{name}.safetensors")
-        beside(staging)
         files = sorted(path for path in staging.rglob("*") if path.is_file())
         digests = {path.relative_to(staging).as_posix(): digest_file(path) for path in files}
         (staging / STATE).write_text(json.dumps({**facts, "step": step, "files": digests}, indent=1))
         for path in [*files, staging / STATE, staging]:
-            _sync(path)
+            sync(path)
         shutil.rmtree(final, ignore_errors=True)  # the same step, saved again
         os.replace(staging, final)
-        _sync(folder)
+        sync(folder)
     except (OSError, SafetensorError) as error:
         full = getattr(error, "errno", None) in FULL_ERRORS or "o space left" in str(error) or "too large" in str(error)
         what = "disk full" if full else "cannot be written"
@@ -121,12 +118,3 @@ def _folders(folder: Path) -> list[Path]:
         return []
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(found)]
-
-
-def _sync(path: Path) -> None:
-    with contextlib.suppress(OSError):  # some network file systems can't open folders
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
-import yaml
 
 from assets.errors import SpecError
 from relight.data.config import DataConfig
-from synth.spec import describe_validation
+from synth.spec import SpecModel, describe_validation, read_yaml
 
 
-class _Model(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ModelConfig(_Model):
+class ModelConfig(SpecModel):
     """The network, and what it starts from."""
 
     backbone: Literal["small", "svd", "wan"] = "small"
@@ -32,7 +27,7 @@ class ModelConfig(_Model):
     """Sizes of ``small``, see :class:`relight.models.small.SmallSettings`."""
 
 
-class DropoutConfig(_Model):
+class DropoutConfig(SpecModel):
     """Chances that a clip in training goes without a condition, so that sampling can be guided by it."""
 
     picture: float = pydantic.Field(0.05, ge=0, le=1)
@@ -45,7 +40,7 @@ class DropoutConfig(_Model):
     """Of all at once."""
 
 
-class TrainConfig(_Model):
+class TrainConfig(SpecModel):
     """A run: all that its numbers depend on, and how it is carried out."""
 
     output: str = "out/training"
@@ -143,16 +138,9 @@ def _absolute(place: str | None, there: bool = False) -> str | None:
 
 def load_config(path: str | Path, **overrides: Any) -> TrainConfig:
     """Read a run from YAML; ``overrides`` that are not None replace top-level fields. SpecError in one line."""
-    path = Path(path)
-    try:
-        data = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise SpecError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"{path}: cannot be read as YAML: {str(error).splitlines()[0]}") from error
+    data = read_yaml(path, "file", overrides)
     if not isinstance(data, dict):
         raise SpecError(f"{path}: got {type(data).__name__}, expected a mapping of fields such as 'stage: relight'")
-    data |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return TrainConfig.model_validate(data)
     except pydantic.ValidationError as error:

@@ -11,12 +11,17 @@ grey card; *display* is the code value in [0, 1] that an 8-bit file holds.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assets.errors import SpecError
 from synth.lighting.sphere import LUMINANCE
+
+if TYPE_CHECKING:
+    from synth.camera.camera import Camera
+    from synth.lighting.envmap import EnvMap
 
 GREY = 0.18
 """Reflectance of the grey card, and the exposed value that it should have."""
@@ -112,6 +117,14 @@ def meter(irradiance: np.ndarray) -> float:
     if not (np.isfinite(luminance) and luminance > 0):
         raise SpecError(f"irradiance: {np.asarray(irradiance).tolist()} has no positive luminance to expose for")
     return float(-np.log2(luminance / np.pi))
+
+
+def meter_clip(maps: Sequence[EnvMap], cameras: Sequence[Camera]) -> float:
+    """Stops for all T frames, as a camera with locked exposure has: by their mean irradiance; 0 in the dark."""
+    # A light from behind alone leaves the meter dark: then the mean of all directions, as a lumisphere would read.
+    readings = np.mean([(light.irradiance(camera.camera_to_world[:3, 2]), np.pi * light.mean)
+                        for light, camera in zip(maps, cameras, strict=True)], axis=0)
+    return next((meter(reading) for reading in readings if reading.max() > 0), 0.0)
 
 
 def white_point(kelvin: float, tint: float = 0.0) -> np.ndarray:

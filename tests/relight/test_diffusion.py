@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,28 +12,13 @@ from relight.diffusion.objective import Edm, FlowMatching, rand, randn
 from relight.models.base import Conditions
 from relight.models.light import Light
 from relight.relighter import Relighter, objective_of
-from tests.relight.tiny import FRAMES, backbone, clip, lamp_maps
+from tests.relight.tiny import FRAMES, backbone, clip, generator, lamp_maps
 
 SHAPE = (3, 2, 4, 6, 5)
 OBJECTIVES = [Edm(), FlowMatching(), FlowMatching(predicts="clean", noise_share=0.5, floor=0.3)]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Pieces this small only wait for each other on several."""
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(count)
-
-
-@pytest.fixture(scope="module")
-def priors(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("priors")
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def ideal(objective, clean):

@@ -17,27 +17,12 @@ from relight.models.load import load_backbone, new_backbone
 from relight.models.small import SmallSettings
 from relight.models.small_layers import TimeMixing, to_display, to_linear
 from relight.relighter import Relighter
-from tests.relight.tiny import FRAMES, backbone, clip, lamp_maps
+from tests.relight.tiny import FRAMES, backbone, clip, generator, lamp_maps
 
 NAMES = ("svd", "wan", "small")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Pieces this small only wait for each other on several."""
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(count)
-
-
-@pytest.fixture(scope="module")
-def priors(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("priors")
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def inputs(relighter: Relighter, clips: int = 2, frames: int | None = None):

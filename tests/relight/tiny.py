@@ -86,3 +86,8 @@ def lamp_maps(lamps: torch.Tensor, height: int = 8) -> tuple[torch.Tensor, torch
     radiance = 4 * torch.exp(4 * (torch.einsum("btc,cyx->btyx", lamps, axes) - 1))
     log = (torch.log1p(radiance) / math.log1p(1e4))[:, :, None].expand(-1, -1, 3, -1, -1)
     return log, axes.expand(*lamps.shape[:2], -1, -1, -1)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    """A source of noise."""
+    return torch.Generator().manual_seed(seed)

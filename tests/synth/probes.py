@@ -56,3 +56,13 @@ def uniform(height: int = 32, radiance: float = 1.0) -> EnvMap:
 def matte(albedo=0.5) -> Material:
     """As near to Lambert as the principled model comes: no gloss at all."""
     return Material(np.full(3, albedo, np.float32), roughness=1.0, specular=0.0)
+
+
+def assert_lit_from(axis: np.ndarray, channels: dict[str, np.ndarray]) -> None:
+    """The side of a sphere that faces a light from ``axis`` is lit, and the other is dark."""
+    weight = channels["rgb.000"].sum(-1)[..., None]
+    lit_normal = (channels["normal"] * weight).sum((0, 1)) / weight.sum()
+    visible = channels["normal"][channels["normal"].any(-1)].mean(0)
+    assert (lit_normal - visible) @ axis > 0.15, f"light from {axis} lights normals about {lit_normal}"
+    facing = channels["normal"] @ axis
+    assert channels["rgb.000"][facing < -0.5].max(initial=0) < 1e-3 * channels["rgb.000"].max()

@@ -19,7 +19,7 @@ from synth.lighting.sphere import directions
 from synth.renderers import make_renderer
 from synth.scene import Fibre, Glass, Material
 from tests.synth.flesh import ball, eye, hairy, shelled
-from tests.synth.probes import AXES, camera_at, front_camera, matte, sphere_subject, spot, uniform
+from tests.synth.probes import AXES, assert_lit_from, camera_at, front_camera, matte, sphere_subject, spot, uniform
 
 needs_bpy = pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="needs bpy")
 GEOMETRY = ("alpha", "albedo", "normal", "depth", "position", "flow")
@@ -85,12 +85,7 @@ def test_the_side_that_faces_the_light_is_lit(renderer, name):
     axis = np.array(AXES[name], np.float64)
     view = camera_at((0.6, 0.5, 0.62), 32)
     channels = render(renderer, sphere_subject(matte()), [spot(axis)], camera=view)[0].channels
-    weight = channels["rgb.000"].sum(-1)[..., None]
-    lit_normal = (channels["normal"] * weight).sum((0, 1)) / weight.sum()
-    visible = channels["normal"][channels["normal"].any(-1)].mean(0)
-    assert (lit_normal - visible) @ axis > 0.15, f"light from {name} lights normals about {lit_normal}"
-    facing = channels["normal"] @ axis
-    assert channels["rgb.000"][facing < -0.5].max(initial=0) < 1e-3 * channels["rgb.000"].max()
+    assert_lit_from(axis, channels)
 
 
 @needs_bpy

@@ -8,13 +8,12 @@ import pytest
 
 from assets.errors import AssetError, RenderError, SpecError
 from synth.appearance.description import Appearance
-from synth.camera.film import meter
+from synth.camera.film import meter, meter_clip
 from synth.camera.sensor import SensorNoise
 from synth.dataset.pack import pack
 from synth.dataset.photograph import photograph, sample_take
 from synth.dataset.reader import Dataset
 from synth.generate import (
-    _metered,
     open_head,
     open_library,
     open_performance,
@@ -185,9 +184,9 @@ def test_the_meter_reads_the_mean_of_the_frames_even_where_they_share_a_map():
     light = spot((1, 0, 0.2))
     cameras = [camera_at((1, 0, 0.01)), camera_at((0.01, 0, 1))]
     readings = [light.irradiance(camera.camera_to_world[:3, 2]) for camera in cameras]
-    assert _metered([light, light], cameras) == pytest.approx(meter(np.mean(readings, axis=0)))
-    assert np.isfinite(_metered([spot((0, 0, -1))], [camera_at((0, 0, 1))])), "a light from behind"
-    assert _metered([uniform(radiance=0.0)], [camera_at((0, 0, 1))]) == 0
+    assert meter_clip([light, light], cameras) == pytest.approx(meter(np.mean(readings, axis=0)))
+    assert np.isfinite(meter_clip([spot((0, 0, -1))], [camera_at((0, 0, 1))])), "a light from behind"
+    assert meter_clip([uniform(radiance=0.0)], [camera_at((0, 0, 1))]) == 0
 
 
 def test_a_folder_of_maps_lights_every_clip(job, tmp_path):

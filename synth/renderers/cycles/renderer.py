@@ -12,7 +12,7 @@ import numpy as np
 
 from assets.errors import RenderError
 from synth.camera.camera import Camera
-from synth.channels import lighting_channel
+from synth.renderers.channels import geometry_channels, light_channels, require_finite
 from synth.renderers.cycles import MAX_BOUNCES, STRAND_BOUNCES
 from synth.renderers.cycles.device import choose_device, version
 from synth.scene import Frame, Subject
@@ -109,51 +109,31 @@ def _frame(scene, subject: Subject, cameras: Sequence[Camera], index: int, maps:
     channels = geometry(scene, cameras[index], cameras[following])
     lit, transport = shade(maps, index)
     channels |= lit
-    _require_finite(channels, index)
+    require_finite(channels, index)
     return Frame(index, channels, tuple(light.data for light in maps), cameras[index], transport)
 
 
 def _relit(found: Transport, maps: Sequence[EnvMap]) -> dict[str, np.ndarray]:
     """The channels that light decides, by products."""
-    images = relight(found, project_all(maps, found.basis), maps)
-    return {"flat": flat(found), **{lighting_channel("rgb", number): image for number, image in enumerate(images)}}
+    return light_channels(flat(found), relight(found, project_all(maps, found.basis), maps), None)
 
 
 def _traced(scene, maps: Sequence[EnvMap], samples: int, seed: int, index: int, lobes: bool) -> dict[str, np.ndarray]:
     """The channels that light decides, path by path for each map."""
     scene.set_light(None)
-    channels = {"flat": scene.beauty(samples, derive_seed(seed, "flat", index) & 0x7FFFFFFF, lobes=False)[0]}
+    white = scene.beauty(samples, derive_seed(seed, "flat", index) & 0x7FFFFFFF, lobes=False)[0]
+    pictures = []
     for number, light in enumerate(maps):
         scene.set_light(light.data)
-        image, gloss = scene.beauty(samples, derive_seed(seed, number, index) & 0x7FFFFFFF, lobes)
-        channels[lighting_channel("rgb", number)] = image
-        if lobes:
-            channels[lighting_channel("diffuse", number)] = image - gloss
-            channels[lighting_channel("specular", number)] = gloss
-    return channels
+        pictures.append(scene.beauty(samples, derive_seed(seed, number, index) & 0x7FFFFFFF, lobes))
+    return light_channels(white, [image for image, _ in pictures], [gloss for _, gloss in pictures] if lobes else None)
 
 
 def geometry(scene, camera: Camera, next_camera: Camera) -> dict[str, np.ndarray]:
     """The channels that light does not touch, float32; see :data:`synth.channels.CHANNELS` for units and frames."""
     buffer = scene.geometry()
-    inside = buffer["part"] >= 0
-    position = np.where(inside[..., None], buffer["position"], 0)
-    normal = np.where(inside[..., None], buffer["normal"], 0)
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
-    here, depth = camera.project(position)
-    there, _ = next_camera.project(position.astype(np.float64) + buffer["motion"])
-    return {
-        "alpha": buffer["alpha"],
-        "albedo": np.where(inside[..., None], buffer["albedo"], 0).astype(np.float32),
-        "normal": (normal / np.where(length > 0, length, 1)).astype(np.float32),
-        "depth": np.where(inside, depth, 0).astype(np.float32),
-        "position": position.astype(np.float32),
-        "flow": np.where(inside[..., None], there - here, 0).astype(np.float32),
-    }
-
-
-def _require_finite(channels: dict[str, np.ndarray], index: int) -> None:
-    for name, image in channels.items():
-        bad = np.count_nonzero(~np.isfinite(image))
-        if bad:
-            raise RenderError(f"frame {index}, channel {name}: {bad} values are not finite")
+    inside = buffer["part"][..., None] >= 0
+    position = np.where(inside, buffer["position"], 0)
+    here, there = camera.project(position)[0], next_camera.project(position.astype(np.float64) + buffer["motion"])[0]
+    flow = np.where(inside, there - here, 0).astype(np.float32)
+    return geometry_channels(buffer, buffer["alpha"], flow, camera)

@@ -11,7 +11,7 @@ import numpy as np
 
 from assets.errors import RenderError
 from synth.camera.camera import Camera
-from synth.channels import lighting_channel
+from synth.renderers.channels import geometry_channels, light_channels, require_finite
 from synth.renderers.variants import activate, choose_variant
 from synth.scene import Frame, Subject
 from synth.seeds import derive_seed
@@ -74,7 +74,7 @@ class MitsubaRenderer:
             found = estimate(maps if method == "transport" else (), seed=derive_seed(seed, "transport", index))
             if method == "path":
                 return _traced(scene, maps, samples, seed, index, lobes), found.transport
-            return _channels(found.flat, found.rgb, found.specular), found.transport
+            return light_channels(found.flat, found.rgb, found.specular), found.transport
 
         for index in range(len(cameras)):  # no name for the frame: it would outlive its use, and fill the memory twice
             yield _frame(scene, subject, cameras, index, [lighting[index] for lighting in lightings], shade)
@@ -107,7 +107,7 @@ def _frame(scene, subject: Subject, cameras: Sequence[Camera], index: int, maps:
                         cameras[following])
     lit, transport = shade(maps, index)
     channels |= lit
-    _require_finite(channels, index)
+    require_finite(channels, index)
     return Frame(index, channels, tuple(light.data for light in maps), cameras[index], transport)
 
 
@@ -116,7 +116,7 @@ def _traced(scene, maps: Sequence[EnvMap], samples: int, seed: int, index: int, 
     white = _white(maps[0].data.shape)
     rgb, specular = scene.beauty([white, *(light.data for light in maps)], samples,
                                  derive_seed(seed, "paths", index) & 0x7FFFFFFF, lobes)
-    return _channels(rgb[0], rgb[1:], specular[1:] if lobes else None)
+    return light_channels(rgb[0], rgb[1:], specular[1:] if lobes else None)
 
 
 @functools.lru_cache(maxsize=2)
@@ -125,35 +125,12 @@ def _white(shape: tuple[int, ...]) -> np.ndarray:
     return np.ones(shape, np.float32)
 
 
-def _channels(flat: np.ndarray, rgb: Sequence[np.ndarray],
-              specular: Sequence[np.ndarray] | None) -> dict[str, np.ndarray]:
-    """The channels that light decides from (H, W, 3) pictures: one, L, and L or none."""
-    channels = {"flat": flat}
-    for number, image in enumerate(rgb):
-        channels[lighting_channel("rgb", number)] = image
-        if specular is not None:
-            channels[lighting_channel("diffuse", number)] = image - specular[number]
-            channels[lighting_channel("specular", number)] = specular[number]
-    return channels
-
-
 def geometry(scene, vertices: np.ndarray, camera: Camera, next_vertices: np.ndarray,
              next_camera: Camera) -> dict[str, np.ndarray]:
     """The channels that light does not touch, float32; see :data:`synth.channels.CHANNELS` for units and frames."""
     buffer = scene.gbuffer()
-    inside = buffer["part"] >= 0
-    position = np.where(inside[..., None], buffer["position"], 0)
-    normal = np.where(inside[..., None], buffer["normal"], 0)
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
-    _, depth = camera.project(position)
-    return {
-        "alpha": scene.coverage,
-        "albedo": np.where(inside[..., None], buffer["albedo"], 0).astype(np.float32),
-        "normal": (normal / np.where(length > 0, length, 1)).astype(np.float32),
-        "depth": np.where(inside, depth, 0).astype(np.float32),
-        "position": position.astype(np.float32),
-        "flow": _flow(buffer, scene, vertices, camera, next_vertices, next_camera),
-    }
+    flow = _flow(buffer, scene, vertices, camera, next_vertices, next_camera)
+    return geometry_channels(buffer, scene.coverage, flow, camera)
 
 
 def _flow(buffer: dict, scene, vertices: np.ndarray, camera: Camera, next_vertices: np.ndarray,
@@ -188,10 +165,3 @@ def _barycentric(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     determinant = np.maximum(aa * bb - ab * ab, 1e-30)
     beta, gamma = (bb * oa - ab * ob) / determinant, (aa * ob - ab * oa) / determinant
     return np.stack([1 - beta - gamma, beta, gamma], axis=1)
-
-
-def _require_finite(channels: dict[str, np.ndarray], index: int) -> None:
-    for name, image in channels.items():
-        bad = np.count_nonzero(~np.isfinite(image))
-        if bad:
-            raise RenderError(f"frame {index}, channel {name}: {bad} values are not finite")
