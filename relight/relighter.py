@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import pydantic
 import torch
 from torch import nn
 
-from assets.errors import SpecError
+from assets.errors import AssetError, SpecError
+from assets.files import one_line
 from relight.batch import Stage
 from relight.diffusion.guidance import Dropout, Guidance
-from relight.diffusion.objective import OBJECTIVES, Edm, FlowMatching, Generators, Objective
+from relight.diffusion.objective import OBJECTIVES, Edm, FlowMatching, Generators, Objective, randn
 from relight.models.base import Backbone, Conditions, stage_of
 from relight.models.light import Light
 from relight.models.load import load_backbone
 from relight.models.places import local_folder, read_config
+from synth.spec import describe_validation
 
 CONFIG = "relighter.json"
+Draw = Callable[[tuple[int, ...]], torch.Tensor]
 _DEFAULT_OBJECTIVES: dict[str, Objective] = {
     "svd": Edm(),
     "wan": FlowMatching(),
@@ -65,18 +70,21 @@ class Relighter(nn.Module):
         return self.objective.loss(lambda noisy, level: self.backbone(noisy, level, conditions), clean, generator)
 
     @torch.no_grad()
-    def sample(self, batch: Inputs, generator: Generators, steps: int = 1,
+    def sample(self, batch: Inputs, generator: Generators | Draw, steps: int = 1,
                guidance: Guidance | None = None) -> dict[str, torch.Tensor]:
         """Name of each of the stage's outputs -> (B, T, 3, H, W) in [0, 1]; alpha is (B, T, 1, H, W).
 
-        batch: what the stage's inputs are read from. The same generator state gives the same bits.
+        batch: what the stage's inputs are read from. generator: where noise comes from, or what draws it: latents'
+        shape (B, T', C, h, w) -> standard normal values. The same state gives the same bits.
         """
         conditions, guidance = self.conditions(batch), guidance or Guidance()
         b, t, _, h, w = conditions.latents.shape
         c, names = self.backbone.latent_channels, self.stage.outputs
+        shape = b, t, len(names) * c, h, w
+        noise = generator(shape) if callable(generator) else randn(shape, generator)
         latents = self.objective.sample(
             lambda noisy, level: guidance.predict(self.backbone, noisy, level, conditions),
-            (b, t, len(names) * c, h, w), steps, generator, conditions.latents.device)
+            noise.to(conditions.latents.device), steps)
         pictures = [self.backbone.decode(part).float().clamp(0, 1) for part in latents.split(c, dim=2)]
         return {name: picture.mean(dim=2, keepdim=True) if name == "alpha" else picture
                 for name, picture in zip(names, pictures, strict=True)}
@@ -97,20 +105,26 @@ class Relighter(nn.Module):
         return Conditions(torch.cat([empty if part is None else part for part in latents], dim=2),
                           present.expand(len(given), -1), self._light(batch, given) if self.stage.lit else None)
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``relighter.json`` beside the backbone's own files."""
-        self.backbone.save_pretrained(folder)
+    def save_pretrained(self, folder: str | Path, half: bool = False) -> None:
+        """Write ``relighter.json`` beside the backbone's own files; ``half``: with weights of float16."""
+        self.backbone.save_pretrained(folder, half)
         facts = {"stage": self.stage.name, "objective": {"name": self.objective.name,
-                 **dataclasses.asdict(self.objective)}, "dropout": dataclasses.asdict(self.dropout)}
+                 **dataclasses.asdict(self.objective)}, "dropout": self.dropout.model_dump()}
         (Path(folder) / CONFIG).write_text(json.dumps(facts, indent=2) + "\n")
 
     @classmethod
     def from_pretrained(cls, place: str | Path) -> Relighter:
         """The relighter that was saved to a folder or a hub id; AssetError or SpecError where it cannot be read."""
         folder = local_folder(place, ["*.json", "*.safetensors"])
-        facts = read_config(folder / CONFIG, ("stage", "objective", "dropout"))
-        objective = objective_of(**facts["objective"])
-        return cls(facts["stage"], load_backbone(folder), objective, Dropout(**facts["dropout"]))
+        facts = read_config(folder / CONFIG, {"stage": str, "objective": dict, "dropout": dict})
+        try:
+            objective = objective_of(**{"name": "", **facts["objective"]})
+            dropout = Dropout.model_validate(facts["dropout"])
+        except pydantic.ValidationError as error:
+            raise AssetError(f"{folder / CONFIG}: dropout: {describe_validation(error, Dropout)}") from None
+        except SpecError as error:
+            raise AssetError(f"{folder / CONFIG}: {one_line(error)}") from None
+        return cls(facts["stage"], load_backbone(folder), objective, dropout)
 
     def _encode(self, pictures: torch.Tensor) -> torch.Tensor:
         """Latents (B, T', C, h, w) of pictures of one or three channels."""
@@ -132,9 +146,12 @@ class Relighter(nn.Module):
 
 def objective_of(name: str, **fields: Any) -> Objective:
     """The objective of that name with these fields; SpecError where it has not got them."""
-    if name not in OBJECTIVES:
+    if not isinstance(name, str) or name not in OBJECTIVES:
         raise SpecError(f"objective: got {name!r}, may be {', '.join(OBJECTIVES)}")
-    known = [field.name for field in dataclasses.fields(OBJECTIVES[name])]
-    if odd := sorted(set(fields) - set(known)):
-        raise SpecError(f"objective {name}: got {odd[0]}, may have {', '.join(known)}")
+    known = {field.name: type(field.default) for field in dataclasses.fields(OBJECTIVES[name])}
+    for field, value in fields.items():
+        if field not in known:
+            raise SpecError(f"objective {name}: got {field}, may have {', '.join(known)}")
+        if known[field] is float and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise SpecError(f"objective {name}: {field} is {value!r}, expected a number")
     return OBJECTIVES[name](**fields)

@@ -130,11 +130,13 @@ def _machine() -> Iterator[Check]:
 
 
 def _output() -> Iterator[Check]:
+    from relight.footage.encode import h264_encoder
+
     free = shutil.disk_usage(os.getcwd()).free
     enough = free > 10 * GIGABYTE
     yield Check("output", "disk", f"{free / GIGABYTE:.0f} GB free in {os.getcwd()}", enough,
                 "" if enough else "less than 10 GB free here: give 'output' in the job another disk, or an s3:// URL")
-    encoder = machine.h264_encoder()
+    encoder = h264_encoder()
     yield Check("output", "video", f"H.264 by {encoder or 'no encoder of PyAV'}", bool(encoder),
                 "" if encoder else "inspect writes no videos: pip install --force-reinstall --only-binary :all: av")
 

@@ -1,4 +1,4 @@
-"""Facts about the machine that decide how fast it renders: memory, processor, GPU, home, video encoder."""
+"""Facts about the machine that decide how fast it renders: memory, processor, GPU, home."""
 
 from __future__ import annotations
 
@@ -61,10 +61,3 @@ def writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
-
-
-def h264_encoder() -> str | None:
-    """The H.264 encoder inside PyAV's own FFmpeg, best first."""
-    import av
-
-    return next((name for name in ("libx264", "libopenh264") if name in av.codecs_available), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +14,12 @@ import tyro
 from assets.errors import SpecError
 from ray_jobs.oneline import guarded
 
-_DESCRIPTION = """Renders relightable portrait video: one face, motion and camera under any light, in linear radiance.
+_DESCRIPTION = """Relights portrait video, and renders the data to learn it from: one face, motion and camera under any
+light.
 
-First steps: 'pixelcube doctor' says what this machine can do, 'pixelcube render ray_jobs/jobs/demo.yaml' renders a
-small dataset, 'pixelcube inspect out/demo' shows it. Any command takes --help, and --debug for an error's traceback."""
+First steps: 'pixelcube doctor' says what this machine can do, 'pixelcube relight me.mp4 --hdri city' relights a video,
+'pixelcube render ray_jobs/jobs/demo.yaml' renders a small dataset, 'pixelcube inspect out/demo' shows it.
+Any command takes --help, and --debug for an error's traceback."""
 
 Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT")]
 
@@ -206,16 +209,36 @@ class Train:
     """Train a stage of the relighter as a configuration says; run it again to go on from its last checkpoint."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Relight:
+    """Relight a portrait: a video of any length and size, an image, or a folder of images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Judge a relighter on clips whose people and light it never saw, beside doing nothing and a colour transfer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Showcase:
+    """Relight clips of a dataset as one relights footage, and show source, result and truth side by side."""
+
+
+@dataclasses.dataclass(frozen=True)
+class App:
+    """Open the relighter as a page in this machine's browser: footage in, a light to choose and turn, result out."""
+
+
 def _commands(arguments: Sequence[str]) -> type:
     """Every command. The imports that the options of some need don't delay the others' help."""
-    render, heads, train = Render, Heads, Train
-    if arguments[:1] == ["render"]:
-        from ray_jobs.cli.render import Render as render
-    if arguments[:1] == ["heads"]:
-        from ray_jobs.cli.heads import Heads as heads
-    if arguments[:1] == ["train"]:
-        from ray_jobs.cli.train import Train as train
-    return Doctor | render | Inspect | Validate | train | heads | Export | Assets
+    described = {kind.__name__.lower(): kind for kind in (Render, Relight, Evaluate, Showcase, App, Train,
+                                                               Heads)}
+    chosen = arguments[0] if arguments else ""
+    if chosen in described:
+        described[chosen] = getattr(importlib.import_module(f"ray_jobs.cli.{chosen}"), described[chosen].__name__)
+    render, relight, evaluate, showcase, app, train, heads = described.values()
+    return (Doctor | relight | app | render | Inspect | Validate | train | evaluate | showcase | heads | Export
+            | Assets)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

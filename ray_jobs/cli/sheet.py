@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from PIL import Image, ImageDraw
 
 from ray_jobs.cli import display
+from ray_jobs.cli.page import save_thumb, write_page
 from ray_jobs.cli.video import write_mp4
 from ray_jobs.machine import usable_cpus
 from synth.dataset.reader import Clip
 
-THUMB = 160
-"""Width of a picture on the page, pixels."""
 VIDEO_PANEL = 384
 """Least height of a video's panels, pixels."""
 VIDEO_SECONDS = 1.0
@@ -32,14 +29,8 @@ def write(folder: Path, clips: Sequence[Clip], title: str, summary: Sequence[str
     # Decoding, resizing and encoding release the interpreter: a thread a core halves the time on two.
     with concurrent.futures.ThreadPoolExecutor(usable_cpus()) as pool:
         entries = list(pool.map(functools.partial(_entry, folder, video), clips))
-    source = Path(__file__).with_name("sheet.html.j2").read_text()
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
-    page = template.render(title=title, summary=summary, clips=entries,
-                           thumb=THUMB, depth_range=display.DEPTH_RANGE, flow_range=display.FLOW_RANGE)
-    temporary = folder / f".index.{os.getpid()}.tmp"
-    temporary.write_text(page)
-    os.replace(temporary, folder / "index.html")
-    return folder / "index.html"
+    return write_page(folder / "index.html", "sheet.html.j2", title=title, summary=summary, clips=entries,
+                      depth_range=display.DEPTH_RANGE, flow_range=display.FLOW_RANGE)
 
 
 def _entry(folder: Path, video: bool, clip: Clip) -> dict[str, Any]:
@@ -69,15 +60,6 @@ def _facts(clip: Clip) -> str:
     ])
 
 
-def _save(picture: np.ndarray, folder: Path, name: str, width: int = THUMB) -> str:
-    """Store an (H, W, 3) uint8 picture, twice as wide as it is shown at most; returns its link from the page."""
-    image = Image.fromarray(picture)
-    if image.width > 2 * width:
-        image = image.resize((2 * width, round(2 * width * image.height / image.width)), Image.Resampling.LANCZOS)
-    image.save(folder / f"{name}.jpg", quality=90, subsampling=0)
-    return f"thumbs/{folder.name}/{name}.jpg"
-
-
 def _channel_pictures(clip: Clip, folder: Path) -> Iterator[dict[str, str]]:
     """The channels of the middle frame that don't depend on the lighting, and the lobes of the first."""
     read = functools.partial(clip.read, _middle(clip))
@@ -93,7 +75,7 @@ def _channel_pictures(clip: Clip, folder: Path) -> Iterator[dict[str, str]]:
     if clip.row["lobes"]:
         pictures |= {name: display.srgb8(read(name), ev) for name in ("diffuse.000", "specular.000")}
     for name, picture in pictures.items():
-        yield {"name": name, "src": _save(picture, folder, name)}
+        yield {"name": name, "src": save_thumb(picture, folder, name)}
 
 
 def _lighting_pictures(clip: Clip, folder: Path) -> Iterator[dict[str, str]]:
@@ -105,8 +87,8 @@ def _lighting_pictures(clip: Clip, folder: Path) -> Iterator[dict[str, str]]:
         yield {
             "name": f"{number:03d} {' > '.join(light['ids'])}",
             "facts": f"{light['kind']}, EV {ev:+.1f}, {', '.join(sorted(set(light['licences'])))}",
-            "src": _save(display.srgb8(picture, ev), folder, f"rgb.{number:03d}"),
-            "envmap": _save(display.srgb8(envmap, ev), folder, f"envmap.{number:03d}"),
+            "src": save_thumb(display.srgb8(picture, ev), folder, f"rgb.{number:03d}"),
+            "envmap": save_thumb(display.srgb8(envmap, ev), folder, f"envmap.{number:03d}"),
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -58,9 +59,22 @@ class View:
 
 @functools.lru_cache(maxsize=32)
 def _weights(source: int, start: float, stop: float, count: int) -> torch.Tensor:
-    """(count, source) float32: tents as wide as a new pixel, or an old one if that is larger; rows sum to 1."""
+    return torch.from_numpy(filter_weights(source, start, stop, count))
+
+
+def tent(distance: np.ndarray) -> np.ndarray:
+    """Bilinear interpolation's kernel, at distances in samples."""
+    return np.maximum(1 - distance, 0)
+
+
+def filter_weights(source: int, start: float, stop: float, count: int,
+                   kernel: Callable[[np.ndarray], np.ndarray] = tent) -> np.ndarray:
+    """(count, source) float32: what each new pixel between two places takes of the old ones; rows sum to 1.
+
+    Kernels are as wide as a new pixel asks for, or an old one if that is larger.
+    """
     step = (stop - start) / count
     centres = start + (np.arange(count) + 0.5) * step
     distance = np.abs(centres[:, None] - (np.arange(source) + 0.5)) / max(step, 1.0)
-    weights = np.maximum(1 - distance, 0)
-    return torch.from_numpy((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+    weights = kernel(distance)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

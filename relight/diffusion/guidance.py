@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 
+import pydantic
 import torch
 
-from assets.errors import SpecError
 from relight.diffusion.objective import Generators, rand
 from relight.models.base import Conditions
+from synth.spec import SpecModel
 
 
-@dataclasses.dataclass(frozen=True)
-class Dropout:
-    """Probabilities, for each clip of a training batch, of hiding a condition from the network."""
+class Dropout(SpecModel):
+    """Chances that a clip in training goes without a condition, so that sampling can be guided by it."""
 
-    picture: float = 0.05
-    """Of each picture (source, flat, alpha, background), apart from the others."""
-    light: float = 0.05
+    picture: float = pydantic.Field(0.05, ge=0, le=1)
+    """Of each picture (source; flat, alpha, background), apart from the others."""
+    light: float = pydantic.Field(0.05, ge=0, le=1)
     """Of the light maps."""
-    exposure: float = 0.05
+    exposure: float = pydantic.Field(0.05, ge=0, le=1)
     """Of the exposure."""
-    everything: float = 0.05
-    """Of all of them together."""
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if not 0 <= getattr(self, field.name) <= 1:
-                raise SpecError(f"{field.name}: got {getattr(self, field.name)}, may be a probability from 0 to 1")
+    everything: float = pydantic.Field(0.05, ge=0, le=1)
+    """Of all at once."""
 
     def apply(self, conditions: Conditions, generators: Generators) -> Conditions:
         """The conditions with some hidden. Takes the same number of draws whatever the probabilities."""

@@ -57,15 +57,15 @@ class Objective(abc.ABC):
         estimate = self.denoise(network, self.mix(clean, noise, level), level)
         return self.weight(level) * (estimate - clean).square().flatten(1).mean(dim=1)
 
-    def sample(self, network: Network, shape: tuple[int, ...], steps: int, generators: Generators,
-               device: torch.device | str = "cpu") -> torch.Tensor:
-        """float32 clean latents of ``shape`` from noise, in Euler steps (Karras et al. 2022, alg. 1 without churn)."""
+    def sample(self, network: Network, noise: torch.Tensor, steps: int) -> torch.Tensor:
+        """float32 clean latents from standard normal noise of their shape, in Euler steps (Karras et al. 2022, alg. 1
+        without churn)."""
         if steps < 1:
             raise SpecError(f"steps: got {steps}, may be 1 or more")
-        levels = self.schedule(steps).to(device)
-        noisy = randn(shape, generators).to(device) * levels[0]
+        levels = self.schedule(steps).to(noise.device)
+        noisy = noise * levels[0]
         for level, following in zip(levels[:-1], levels[1:], strict=True):
-            clean = self.denoise(network, noisy, level.expand(shape[0]))
+            clean = self.denoise(network, noisy, level.expand(len(noise)))
             noisy = self.step(clean, noisy, following / level)
         return noisy
 
@@ -81,9 +81,10 @@ class Edm(Objective):
 
     name = "edm"
     log_mean: float = 0.7
-    """Mean of the natural logarithm of sigma in training (P_mean of SVD's image-to-video models, its appendix D)."""
+    """Mean of the natural logarithm of sigma in training: P_mean of SVD's image-to-video models (Blattmann et al. 2023)
+    as those who fine-tune them quote the paper: github.com/alibaba/animate-anything/issues/34, pixeli99/SVD_Xtend."""
     log_deviation: float = 1.6
-    """Its standard deviation (P_std)."""
+    """Its standard deviation, P_std, from the same places."""
     lowest: float = 0.002
     """Smallest sigma of sampling."""
     highest: float = 700.0

@@ -47,6 +47,8 @@ class Backbone(nn.Module, abc.ABC):
     """How configs call it."""
     pixel_multiple: int
     """Height and width of pictures are multiples of this."""
+    frame_step: ClassVar[int] = 1
+    """Clips have 1 + k times this many frames, of which 1 + k latent ones are made."""
     latent_channels: int
     """C, of one picture."""
     stage: Stage
@@ -89,35 +91,50 @@ class Backbone(nn.Module, abc.ABC):
         if height % self.pixel_multiple or width % self.pixel_multiple or not height or not width:
             raise SpecError(f"resolution: got {width}x{height}, {self.name} takes multiples of {self.pixel_multiple}")
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``config.json`` and ``model.safetensors``; a LoRA's holds what was trained, and names its prior."""
+    def save_pretrained(self, folder: str | Path, half: bool = False) -> None:
+        """Write ``config.json`` and ``model.safetensors``; a LoRA's holds what was trained, and names its prior.
+
+        half: round the weights to float16, for half the bytes; they load into float32 like any. SpecError, before
+        anything is written, where one is beyond float16's range.
+        """
         from safetensors.torch import save_file
 
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        kept = self.saved_names()
+        folder, kept = Path(folder), self.saved_names()
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items() if name in kept}
+        if half:
+            tensors = {name: _halved(name, value) for name, value in tensors.items()}
+        folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / WEIGHTS)
         config = {"backbone": self.name, "stage": self.stage.name, "settings": self.settings()}
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
-    def load_weights(self, file: Path) -> None:
-        """Take the tensors of :meth:`save_pretrained`; an AssetError where one is missing, left over or misshapen."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+    def check_weights(self, file: Path) -> None:
+        """An AssetError where the file lacks a tensor of :meth:`save_pretrained`, or has one too many or misshapen.
+
+        Reads the file's header alone; this backbone may be on the ``meta`` device, where it takes no memory.
+        """
+        from safetensors import SafetensorError, safe_open
 
         try:
-            tensors, wanted = load_file(file), self.state_dict()
+            with safe_open(file, "pt") as opened:
+                shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}
         except (OSError, SafetensorError) as error:
             raise AssetError(f"{one_line(file)}: cannot be read as safetensors ({one_line(error)})") from error
-        if odd := sorted(set(tensors) ^ self.saved_names()):
-            what = "not known" if odd[0] in tensors else "missing"
-            raise AssetError(f"{one_line(file)}: {odd[0]} is {what}, expected those of {self.name} ({self.stage.name})")
-        for name, value in tensors.items():
-            if value.shape != wanted[name].shape:
-                raise AssetError(f"{one_line(file)}: {name} has shape {tuple(value.shape)}, expected "
-                                 f"{tuple(wanted[name].shape)}")
-        self.load_state_dict(tensors, strict=False)
+        if odd := sorted(set(shapes) ^ self.saved_names()):
+            what = "not known" if odd[0] in shapes else "missing"
+            raise AssetError(f"{one_line(file)}: {one_line(odd[0])} is {what}, expected those of {self.name} "
+                             f"({self.stage.name})")
+        wanted = self.state_dict()
+        for name, shape in shapes.items():
+            if shape != wanted[name].shape:
+                raise AssetError(f"{one_line(file)}: {name} has shape {shape}, expected {tuple(wanted[name].shape)}")
+
+    def load_weights(self, file: Path) -> None:
+        """Take the tensors of :meth:`save_pretrained`, in this backbone's precision; AssetError as above."""
+        from safetensors.torch import load_file
+
+        self.check_weights(file)
+        self.load_state_dict(load_file(file), strict=False)
 
 
 def stage_of(name: str) -> Stage:
@@ -125,6 +142,14 @@ def stage_of(name: str) -> Stage:
     if name not in STAGES:
         raise SpecError(f"stage: got {name!r}, may be {' or '.join(STAGES)}")
     return STAGES[name]
+
+
+def _halved(name: str, value: torch.Tensor) -> torch.Tensor:
+    """The tensor in float16, whole numbers as they are."""
+    half = value.half() if value.is_floating_point() else value
+    if not half.isfinite().all():
+        raise SpecError(f"{name}: reaches {value.abs().max():.3g}, float16 holds no more than 65504; save it whole")
+    return half
 
 
 def zeroed(layer: nn.Module) -> nn.Module:

@@ -61,7 +61,7 @@ class Light:
 @functools.lru_cache(maxsize=8)
 def spiral(count: int) -> torch.Tensor:
     """(count, 3) float32 unit vectors spread evenly over the sphere, poles at +Y and -Y (Fibonacci spiral)."""
-    index = torch.arange(count, dtype=torch.float64) + 0.5
+    index = torch.arange(count, dtype=torch.float64, device="cpu") + 0.5  # remembered, even by a network made on meta
     y, turn = 1 - 2 * index / count, index * (math.pi * (3 - math.sqrt(5)))
     across = (1 - y**2).sqrt()
     return torch.stack([across * turn.sin(), y, across * turn.cos()], dim=1).float()

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from assets.errors import SpecError
+from assets.errors import AssetError, SpecError
+from assets.files import one_line
 from relight.batch import Stage
 from relight.models.base import CONFIG, WEIGHTS, Backbone, stage_of
 from relight.models.places import check_safetensors, local_folder, read_config
@@ -37,8 +38,20 @@ def load_backbone(place: str | Path) -> Backbone:
     """The backbone that :meth:`Backbone.save_pretrained` wrote to a folder or a hub id; AssetError where none is."""
     folder = local_folder(place, [CONFIG, WEIGHTS])
     check_safetensors(folder, WEIGHTS)
-    config = read_config(folder / CONFIG, ("backbone", "stage", "settings"))
-    backbone = _kind(config["backbone"]).from_settings(stage_of(config["stage"]), config["settings"])
+    config = read_config(folder / CONFIG, {"backbone": str, "stage": str, "settings": dict})
+    try:
+        kind, stage, settings = _kind(config["backbone"]), stage_of(config["stage"]), config["settings"]
+        if not settings.get("lora"):  # of which the prior's own files tell the size
+            with torch.device("meta"):  # no memory is taken before it is known that the weights are of that size
+                kind.from_settings(stage, settings).check_weights(folder / WEIGHTS)
+        backbone = kind.from_settings(stage, settings)
+    except AssetError:
+        raise
+    except SpecError as error:
+        raise AssetError(f"{one_line(folder / CONFIG)}: {one_line(error)}") from error
+    except Exception as error:  # diffusers' own settings, which may be anything
+        reason = f"{type(error).__name__}: {one_line(error)}"[:200]
+        raise AssetError(f"{one_line(folder / CONFIG)}: settings make no {kind.name} ({reason})") from error
     backbone.load_weights(folder / WEIGHTS)
     return backbone
 

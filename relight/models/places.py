@@ -20,9 +20,12 @@ def local_folder(place: str | Path, patterns: list[str]) -> Path:
     """
     if Path(place).is_dir():
         return Path(place)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        raise AssetError(f"{one_line(place)}: no such folder; the hub's models need the extra 'train' "
+                         f"(pip install 'pixelcube[train]')") from None
     try:
         return Path(snapshot_download(str(place), allow_patterns=patterns, ignore_patterns=["*.fp16.*"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
@@ -40,14 +43,18 @@ def check_safetensors(folder: Path, pattern: str = "*.safetensors") -> None:
         raise AssetError(f"{one_line(folder)}: has no config.json")
 
 
-def read_config(file: Path, keys: tuple[str, ...]) -> dict[str, Any]:
-    """A JSON object that has these keys, or an AssetError."""
+def read_config(file: Path, kinds: dict[str, type]) -> dict[str, Any]:
+    """A JSON object that has these keys, each of its kind (``str`` or ``dict``), or an AssetError."""
     try:
         if file.stat().st_size > _MOST_JSON:
             raise ValueError(f"more than {_MOST_JSON:,} bytes")
         config = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AssetError(f"{one_line(file)}: cannot be read ({one_line(error)})") from None
-    if not isinstance(config, dict) or any(key not in config for key in keys):
-        raise AssetError(f"{one_line(file)}: expected an object with {', '.join(keys)}")
+    if not isinstance(config, dict) or any(key not in config for key in kinds):
+        raise AssetError(f"{one_line(file)}: expected an object with {', '.join(kinds)}")
+    for key, kind in kinds.items():
+        if not isinstance(config[key], kind):
+            expected = {str: "a text", dict: "an object"}[kind]
+            raise AssetError(f"{one_line(file)}: {key} is {one_line(config[key])[:60]}, expected {expected}")
     return config

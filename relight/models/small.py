@@ -9,10 +9,10 @@ resolution then mend the edges.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-from typing import Any
+from typing import Annotated, Any
 
+import pydantic
 import torch
 from torch import nn
 from torch.nn import functional
@@ -23,6 +23,7 @@ from relight.batch import Stage
 from relight.models.base import Backbone, Conditions, zeroed
 from relight.models.light import Light, LightAttention, LightEncoder, spiral, stops
 from relight.models.small_layers import LevelEmbedding, ResBlock, SelfAttention, TimeMixing, to_display, to_linear
+from synth.spec import SpecModel, describe_validation
 
 _PATCH = 4
 _PIXELS = _PATCH * _PATCH
@@ -33,29 +34,22 @@ _MOST_LIGHT = 64.0
 """Radiance of a lobe, after exposure, above which nothing gets brighter in a photograph."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SmallSettings:
-    """Size of the network."""
+class SmallSettings(SpecModel):
+    """Size of the network. Bounded, since a file of somebody else's may ask for it."""
 
-    channels: tuple[int, ...] = (64, 128, 256, 512)
+    channels: tuple[Annotated[int, pydantic.Field(ge=16, le=4096, multiple_of=16)], ...] = pydantic.Field(
+        (64, 128, 256, 512), min_length=1, max_length=8)
     """At a quarter of the pictures' resolution, and at each halving of that."""
-    blocks: int = 2
+    blocks: int = pydantic.Field(2, ge=1, le=32)
     """Residual blocks of each level, on the way down and again on the way up."""
-    attention: int = 2
+    attention: int = pydantic.Field(2, ge=1, le=8)
     """Levels, from the coarsest, with attention among places."""
-    lit: int = 3
+    lit: int = pydantic.Field(3, ge=1, le=8)
     """Levels, from the coarsest, with attention to light."""
-    embedding: int = 384
+    embedding: int = pydantic.Field(384, ge=1, le=8192)
     """Width of what scales and shifts every block: noise level and light."""
-    lobes: int = 64
+    lobes: int = pydantic.Field(64, ge=1, le=4096)
     """Directions of light that a pixel tells apart."""
-
-    def __post_init__(self) -> None:
-        for name in ("blocks", "attention", "lit", "embedding", "lobes"):
-            if getattr(self, name) < 1:
-                raise SpecError(f"{name}: got {getattr(self, name)}, may be 1 or more")
-        if not self.channels or any(width < 16 or width % 16 for width in self.channels):
-            raise SpecError(f"channels: got {list(self.channels)}, expected multiples of 16")
 
 
 class SmallBackbone(Backbone):
@@ -63,7 +57,7 @@ class SmallBackbone(Backbone):
 
     name = "small"
 
-    def __init__(self, stage: Stage, size: SmallSettings = SmallSettings()) -> None:
+    def __init__(self, stage: Stage, size: SmallSettings) -> None:
         super().__init__()
         self.stage, self.size = stage, size
         self.latent_channels = 3 * _PIXELS
@@ -96,15 +90,15 @@ class SmallBackbone(Backbone):
         self.recompute = on
 
     def settings(self) -> dict[str, Any]:
-        return dataclasses.asdict(self.size)
+        return self.size.model_dump(mode="json")
 
     @classmethod
     def from_settings(cls, stage: Stage, settings: dict[str, Any]) -> SmallBackbone:
-        known = [field.name for field in dataclasses.fields(SmallSettings)]
-        if odd := sorted(set(settings) - set(known)):
-            raise SpecError(f"small: got {odd[0]}, may have {', '.join(known)}")
-        return cls(stage, SmallSettings(**{key: tuple(value) if key == "channels" else value
-                                           for key, value in settings.items()}))
+        try:
+            size = SmallSettings.model_validate(settings)
+        except pydantic.ValidationError as error:
+            raise SpecError(f"small: {describe_validation(error, SmallSettings)}") from None
+        return cls(stage, size)
 
     def forward(self, noisy: torch.Tensor, level: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         clips, frames = noisy.shape[:2]

@@ -24,6 +24,7 @@ class WanBackbone(PriorBackbone):
     """
 
     name = "wan"
+    frame_step = _GROUP
     part = "transformer"
 
     def __init__(self, stage: Stage, network: nn.Module, vae: nn.Module, prior: str, lora: int) -> None:

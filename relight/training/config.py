@@ -9,6 +9,7 @@ import pydantic
 
 from assets.errors import SpecError
 from relight.data.config import DataConfig
+from relight.diffusion.guidance import Dropout
 from synth.spec import SpecModel, describe_validation, read_yaml
 
 
@@ -27,19 +28,6 @@ class ModelConfig(SpecModel):
     """Sizes of ``small``, see :class:`relight.models.small.SmallSettings`."""
 
 
-class DropoutConfig(SpecModel):
-    """Chances that a clip in training goes without a condition, so that sampling can be guided by it."""
-
-    picture: float = pydantic.Field(0.05, ge=0, le=1)
-    """Of each picture (source; flat, alpha, background), apart from the others."""
-    light: float = pydantic.Field(0.05, ge=0, le=1)
-    """Of the light maps."""
-    exposure: float = pydantic.Field(0.05, ge=0, le=1)
-    """Of the exposure."""
-    everything: float = pydantic.Field(0.05, ge=0, le=1)
-    """Of all at once."""
-
-
 class TrainConfig(SpecModel):
     """A run: all that its numbers depend on, and how it is carried out."""
 
@@ -51,7 +39,12 @@ class TrainConfig(SpecModel):
     """Which of the two models."""
     model: ModelConfig = ModelConfig()
     """The network."""
-    dropout: DropoutConfig = DropoutConfig()
+    delight: str | None = None
+    """Of the relight stage: folder or hub id of a delight relighter whose predictions take the place of the true
+    flat-lit video and coverage in ``delight_share`` of the clips; None for true ones alone."""
+    delight_share: float = pydantic.Field(0.5, ge=0, le=1)
+    """See ``delight``."""
+    dropout: Dropout = Dropout()
     """What is left out, and how often."""
     data: DataConfig
     """What it is trained on."""
@@ -105,6 +98,9 @@ class TrainConfig(SpecModel):
         if self.validation and self.data.split in ("all", self.validation.split):
             raise ValueError(f"validation.split: {self.validation.split!r}, of which training on {self.data.split!r} "
                              f"has seen all")
+        if self.delight and self.stage != "relight":
+            raise ValueError(f"delight: {self.delight!r}, of a run that trains {self.stage}: only relight is given its "
+                             f"predictions")
         if self.model.lora and self.model.backbone == "small":
             raise ValueError("model.lora: small has no prior to adapt")
         return self
@@ -118,6 +114,7 @@ class TrainConfig(SpecModel):
         model = self.model.model_copy(update={name: _absolute(getattr(self.model, name), there=True)
                                               for name in ("prior", "start")})
         return self.model_copy(update={"output": str(Path(self.output).resolve()), "model": model,
+                                       "delight": _absolute(self.delight, there=True),
                                        "data": data(self.data), "validation": data(self.validation)})
 
     def changed(self, before: dict[str, Any]) -> str | None:
@@ -125,8 +122,10 @@ class TrainConfig(SpecModel):
         free = {"output", "steps", "save_every", "keep", "validate_every", "validation_clips", "sampling_steps",
                 "validation", "checkpoint_gradients", "parallel", "workers",
                 "data"}  # which the loader's own digest looks after: where it lies may change
-        now = self.model_dump(mode="json")
-        return next((name for name in now if name not in free and now[name] != before.get(name)), None)
+        now, fields = self.model_dump(mode="json"), type(self).model_fields
+        # A checkpoint from before there was a field was made as the field's default has it.
+        return next((name for name in now if name not in free
+                     and now[name] != before.get(name, fields[name].default)), None)
 
 
 def _absolute(place: str | None, there: bool = False) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -12,7 +13,6 @@ from safetensors import SafetensorError
 from assets.errors import AssetError, SpecError
 from assets.files import one_line
 from relight.batch import STAGES
-from relight.diffusion.guidance import Dropout
 from relight.models.load import load_backbone, new_backbone
 from relight.relighter import Relighter
 from relight.training import checkpoint
@@ -36,12 +36,12 @@ def new_relighter(config: TrainConfig) -> Relighter:
     else:
         backbone = new_backbone(model.backbone, stage, derive_seed(config.seed, "weights"), place=model.prior,
                                 lora=model.lora)
-    return Relighter(stage, backbone, dropout=Dropout(**config.dropout.model_dump()))
+    return Relighter(stage, backbone, dropout=config.dropout)
 
 
-def train(config: TrainConfig) -> Outcome:
-    """This process's part in a run, from its last checkpoint on."""
-    return Trainer(config, new_relighter(config)).run()
+def train(config: TrainConfig, until: Callable[[], bool] = lambda: False) -> Outcome:
+    """This process's part in a run, from its last checkpoint on; after a step ``until`` may say that it shall stop."""
+    return Trainer(config, new_relighter(config)).run(until)
 
 
 def outcome(config: TrainConfig) -> Outcome:

@@ -28,7 +28,8 @@ class Validator:
             return
         check_held_out(config.data, config.validation)
         data = config.validation.model_copy(update={"samples": config.validation_clips})
-        loader = PortraitLoader(data, min(4, config.validation_clips), epochs=1, device=world.device)
+        loader = PortraitLoader(data, min(4, config.validation_clips), epochs=1, device=world.device,
+                                stage=relighter.stage)
         self._batches = list(loader)
 
     @torch.no_grad()

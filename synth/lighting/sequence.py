@@ -83,7 +83,7 @@ class SequenceSpec(pydantic.BaseModel):
 
 def folder_sequence(path: str | Path, licence: str, **params: Any) -> SequenceSpec:
     """A sequence that plays the maps in a folder, one a frame, pinned by their content."""
-    ref = LightingRef(id=f"folder/{Path(path).name}", digest=_folder_digest(_folder_files(Path(path))), licence=licence)
+    ref = LightingRef(id=f"folder/{Path(path).name}", digest=_folder_digest(map_files(Path(path))), licence=licence)
     return SequenceSpec(kind="folder", maps=(ref,), params={"path": str(path), **params})
 
 
@@ -300,7 +300,7 @@ def _render_colour_sweep(spec: SequenceSpec, library: LightingLibrary, times: np
 
 def _render_folder(spec: SequenceSpec, library: LightingLibrary, times: np.ndarray, height: int) -> Maps:
     settings = spec.settings
-    files = _folder_files(Path(settings.path))
+    files = map_files(Path(settings.path))
     digest = _folder_digest(files)
     if digest != spec.maps[0].digest:
         raise AssetError(
@@ -328,7 +328,7 @@ def _swing(times: np.ndarray, period: float) -> np.ndarray:
     return 0.5 - 0.5 * np.cos(2 * math.pi * times / period)
 
 
-def _folder_files(folder: Path) -> list[Path]:
+def map_files(folder: Path) -> list[Path]:
     """The maps of a folder in natural order: frame_2 before frame_10."""
     if not folder.is_dir():
         raise AssetError(f"{folder}: no such folder of maps")

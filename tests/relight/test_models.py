@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from relight.diffusion.guidance import Dropout
 from relight.models.base import Conditions
 from relight.models.light import Light, spiral
 from relight.models.load import load_backbone, new_backbone
-from relight.models.small import SmallSettings
 from relight.models.small_layers import TimeMixing, to_display, to_linear
 from relight.relighter import Relighter
 from tests.relight.tiny import FRAMES, backbone, clip, generator, lamp_maps
@@ -108,6 +108,32 @@ def test_weights_and_what_they_do_come_back_to_the_bit(priors, tmp_path, name, s
     first, second = (one.sample(batch, generator(), steps=2) for one in (model, again))
     assert first.keys() == set(STAGES[stage].outputs)
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_saved_as_halves_come_back_rounded_and_do_nearly_the_same(priors, tmp_path, name):
+    model = Relighter("relight", backbone(name, "relight", priors))
+    stir(model)
+    model.save_pretrained(tmp_path / "whole")
+    model.save_pretrained(tmp_path / "half", half=True)
+    sizes = [(tmp_path / kind / "model.safetensors").stat().st_size for kind in ("whole", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    again = Relighter.from_pretrained(tmp_path / "half")
+    for key, value in model.state_dict().items():
+        expected = value.half().to(value.dtype) if value.is_floating_point() else value
+        assert torch.equal(again.state_dict()[key], expected) and again.state_dict()[key].dtype == value.dtype
+    batch = clip(FRAMES[name])
+    first, second = (one.sample(batch, generator())["target"] for one in (model, again))
+    assert 0 < (first - second).abs().max() < 0.01
+
+
+def test_a_weight_beyond_halves_is_refused_before_anything_is_written(tmp_path):
+    model = Relighter("relight", backbone("small", "relight", tmp_path))
+    with torch.no_grad():
+        model.backbone.stem.bias[3] = -70_000
+    with pytest.raises(SpecError, match=r"^stem.bias: reaches 7e\+04, float16 holds no more than 65504"):
+        model.save_pretrained(tmp_path / "half", half=True)
+    assert not (tmp_path / "half").exists()
 
 
 @pytest.mark.parametrize("name", ["svd", "wan"])
@@ -272,7 +298,57 @@ def test_weights_of_another_network_are_refused(tmp_path):
     (tmp_path / "config.json").write_text(config.replace('"blocks": 1', '"blocks": 2'))
     with pytest.raises(AssetError, match="is missing, expected those of small"):
         load_backbone(tmp_path)
-    with pytest.raises(SpecError, match="^channels: got \\[20\\]"):
-        SmallSettings(channels=(20,))
+    with pytest.raises(SpecError, match="^small: field 'channels.0' is 20: Input should be a multiple of 16"):
+        new_backbone("small", STAGES["relight"], 0, channels=(20,))
     with pytest.raises(SpecError, match="^backbone: got 'big', may be svd, wan, small"):
         new_backbone("big", STAGES["relight"], 0)
+
+
+def write_config(folder, **facts):
+    """Somebody else's config.json beside our weights."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | facts))
+
+
+def test_a_network_larger_than_its_weights_is_refused_before_it_takes_memory(tmp_path):
+    model = backbone("small", "relight", tmp_path)
+    model.save_pretrained(tmp_path)
+    write_config(tmp_path, settings=model.settings() | {"channels": [2048, 2048], "blocks": 3})  # 2 GB
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(AssetError, match="is missing, expected those of small"):
+        load_backbone(tmp_path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+    load_tiny = new_backbone("small", STAGES["relight"], 0)  # what was made on no device has spoilt nothing
+    assert {value.device.type for value in load_tiny.state_dict().values()} == {"cpu"}
+
+
+@pytest.mark.parametrize(("facts", "message"), [
+    ({"settings": {"blocks": 10**9}}, "small: field 'blocks' is 1000000000: Input should be less than or equal to 32"),
+    ({"settings": {"blocks": "many"}}, "small: field 'blocks' is 'many': Input should be a valid integer"),
+    ({"settings": {"channels": [32] * 99}}, "small: field 'channels' is .*at most 8 items"),
+    ({"settings": {"depth": 3}}, "small: unknown field 'depth'; known fields: channels, blocks"),
+    ({"settings": [1]}, r"settings is \[1\], expected an object"),
+    ({"backbone": ["small"]}, r"backbone is \['small'\], expected a text"),
+    ({"backbone": "svd", "settings": {"lora": 0}}, "settings make no svd"),
+    ({"stage": "undress"}, "stage: got 'undress', may be delight or relight"),
+])
+def test_settings_that_make_no_network_are_refused_in_one_line(tmp_path, facts, message):
+    backbone("small", "relight", tmp_path).save_pretrained(tmp_path)
+    write_config(tmp_path, **facts)
+    with pytest.raises(AssetError, match=rf"config\.json: {message}") as error:
+        load_backbone(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("facts", "message"), [
+    ({"dropout": {"light": "often"}}, "dropout: field 'light' is 'often'"),
+    ({"dropout": {"lights": 1}}, "dropout: unknown field 'lights'"),
+    ({"objective": {}}, "objective: got ''"),
+    ({"objective": {"name": "flow", "shift": [3]}}, r"objective flow: shift is \[3\], expected a number"),
+])
+def test_facts_of_a_relighter_that_are_none_are_refused_in_one_line(tmp_path, facts, message):
+    Relighter("relight", backbone("small", "relight", tmp_path)).save_pretrained(tmp_path)
+    file = tmp_path / "relighter.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | facts))
+    with pytest.raises(AssetError, match=rf"relighter\.json: {message}"):
+        Relighter.from_pretrained(tmp_path)
