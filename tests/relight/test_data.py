@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from assets.errors import DatasetError, SpecError
-from relight.batch import PortraitBatch
+from relight.batch import STAGES, PortraitBatch
 from relight.conditioning.environment import Environment
 from relight.conditioning.light_maps import encode_ldr, encode_log
 from relight.data import pairs
@@ -200,6 +200,17 @@ def test_two_ranks_see_what_one_process_sees(url):
         one, halves = next(whole), [next(rank) for rank in ranks]
         for name, tensor in vars(one).items():
             assert torch.equal(tensor, torch.cat([getattr(half, name) for half in halves]))
+
+
+@pytest.mark.parametrize(("name", "absent"), [
+    ("relight", {"source"}), ("delight", {"target", "background", "light_ldr", "light_log", "light_direction"})])
+def test_a_stage_reads_no_more_than_it_uses_and_the_same_bits(url, name, absent):
+    options = config(url, crop=0.7)
+    whole, part = iter(PortraitLoader(options, 6)), iter(PortraitLoader(options, 6, stage=STAGES[name]))
+    for _ in range(2):
+        one, other = vars(next(whole)), vars(next(part).to("cpu"))
+        assert {key for key, value in other.items() if value is None} == absent
+        assert same({key: one[key] for key in one.keys() - absent}, {key: other[key] for key in one.keys() - absent})
 
 
 def test_any_number_of_workers_and_a_resumed_run_give_the_same_bits(url):
