@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PortraitBatch:
-    """One performance, one camera position, two lights. float32 tensors."""
+    """One performance, one camera position, two lights. float32 tensors; those that a stage has no use for may be None,
+    where a loader reads for that stage alone."""
 
     source: torch.Tensor
     """(B, T, 3, H, W): the video that is given: under the source light, before its background, sensor noise and all."""
@@ -39,12 +40,12 @@ class PortraitBatch:
     """(B, T): stops of the target's exposure over scene-linear radiance."""
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.exposure)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> PortraitBatch:
         """The same on a device, pictures and maps in ``dtype``."""
-        return PortraitBatch(**{field.name: getattr(self, field.name).to(device, dtype, non_blocking=True)
-                                for field in dataclasses.fields(self)})
+        return PortraitBatch(**{name: None if value is None else value.to(device, dtype, non_blocking=True)
+                                for name, value in vars(self).items()})
 
 
 @dataclasses.dataclass(frozen=True)

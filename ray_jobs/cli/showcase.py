@@ -68,7 +68,7 @@ def _shot(pipeline: Any, clip: Any, target: int, output: Path, still: bool) -> d
     from relight.pipeline.shot import relight_shot
 
     frames = range(1 if still else clip.frames)
-    source, truth = (_photographs(clip, lighting, frames) for lighting in (0, target))
+    source, truth = (photographs(clip, lighting, frames) for lighting in (0, target))
     light = _light(clip, target, frames)
     with tempfile.TemporaryDirectory() as folder:
         given = Path(folder, "source.png" if still else "source.mp4")
@@ -95,7 +95,7 @@ def _shot(pipeline: Any, clip: Any, target: int, output: Path, still: bool) -> d
                                          for key, picture in shown.items()]}
 
 
-def _photographs(clip: Any, lighting: int, frames: Sequence[int]) -> list[np.ndarray]:
+def photographs(clip: Any, lighting: int, frames: Sequence[int]) -> list[np.ndarray]:
     """(H, W, 3) uint8 of each frame under a lighting, before its environment, through the clip's exposure."""
     from ray_jobs.cli import display
 

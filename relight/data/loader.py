@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import functools
 import hashlib
 import json
@@ -21,11 +22,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from assets.errors import SpecError
-from relight.batch import PortraitBatch
+from relight.batch import PortraitBatch, Stage
 from relight.conditioning.light_maps import direction_map
 from relight.data.config import DataConfig
 from relight.data.order import Order, batches
-from relight.data.pairs import Sample, SkyCache, draw_sample
+from relight.data.pairs import SIDES, Sample, SkyCache, draw_sample
 from relight.data.sources import Source, open_sources
 from synth.dataset.reader import Clip
 
@@ -37,9 +38,13 @@ _PICTURES = ("source", "flat", "alpha", "target", "background")
 class PortraitDataset(torch.utils.data.Dataset):
     """Samples by number, over all epochs; the same number is the same bits in any process. Small to pickle."""
 
-    def __init__(self, config: DataConfig, rank: int = 0, world_size: int = 1):
-        """Opens and checks the datasets; DatasetError where they can't be used. See :func:`open_sources` for ranks."""
+    def __init__(self, config: DataConfig, rank: int = 0, world_size: int = 1, stage: Stage | None = None):
+        """Opens and checks the datasets; DatasetError where they can't be used. See :func:`open_sources` for ranks.
+
+        stage: samples then lack what it has no use for (:func:`draw_sample`); what is there stays the same."""
         self.config = config
+        used = SIDES if stage is None else stage.inputs + stage.outputs
+        self._sides = tuple(side for side in SIDES if side in used)
         self.sources: list[Source] = open_sources(config, rank, world_size)
         self.order = Order.mixed([len(source.clip_ids) for source in self.sources],
                                  [source.weight for source in self.sources], config.seed, config.samples)
@@ -66,7 +71,7 @@ class PortraitDataset(torch.utils.data.Dataset):
         torch.set_num_threads(1)  # as in a worker: sums by several threads round differently
         try:
             clip = self._clip(*self.order[number])
-            return draw_sample(clip, self.config, self._cache, self.config.seed, "sample", number)
+            return draw_sample(clip, self.config, self._cache, self.config.seed, "sample", number, sides=self._sides)
         finally:
             torch.set_num_threads(threads)
 
@@ -95,11 +100,11 @@ def stack(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
 def to_batch(stacked: dict[str, torch.Tensor], device: torch.device | str | None = None) -> PortraitBatch:
     """A stack as a batch of float32, on a device if one is given: bytes cross over, floats are made there."""
     moved = {name: tensor.to(device, non_blocking=True) for name, tensor in stacked.items()}
-    moved |= {name: moved[name].to(torch.float32).div_(255) for name in _PICTURES}
-    frames, height = moved["light_ldr"].shape[1], moved["light_ldr"].shape[-2]
-    direction = torch.from_numpy(direction_map(height).copy()).to(device)
-    direction = direction.expand(len(moved["exposure"]), frames, -1, -1, -1)
-    return PortraitBatch(**moved, light_direction=direction)
+    moved |= {name: moved[name].to(torch.float32).div_(255) for name in _PICTURES if name in moved}
+    if "light_ldr" in moved:
+        direction = torch.from_numpy(direction_map(moved["light_ldr"].shape[-2]).copy()).to(device)
+        moved["light_direction"] = direction.expand(*moved["exposure"].shape, -1, -1, -1)
+    return PortraitBatch(**{field.name: moved.get(field.name) for field in dataclasses.fields(PortraitBatch)})
 
 
 def collate(samples: Sequence[Sample]) -> PortraitBatch:
@@ -115,14 +120,16 @@ class PortraitLoader:
     """
 
     def __init__(self, config: DataConfig, batch_size: int, *, workers: int = 0, rank: int = 0, world_size: int = 1,
-                 epochs: int | None = None, device: torch.device | str | None = None, prefetch: int = 2):
+                 epochs: int | None = None, device: torch.device | str | None = None, prefetch: int = 2,
+                 stage: Stage | None = None):
         """batch_size: of all ``world_size`` processes together; each gets its slice of every batch, and all together
         read the same samples whatever their number. workers: processes that read for this one; 0 reads in it.
-        prefetch: batches that each worker is ahead. SpecError or DatasetError in one line."""
+        prefetch: batches that each worker is ahead. stage: only what it is given and makes is read, the rest of a batch
+        is None. SpecError or DatasetError in one line."""
         if batch_size < 1 or batch_size % world_size or not 0 <= rank < world_size:
             raise SpecError(f"batch_size: {batch_size} for rank {rank} of {world_size}, expected a positive multiple "
                             f"of the number of processes")
-        self.dataset = PortraitDataset(config, rank, world_size)
+        self.dataset = PortraitDataset(config, rank, world_size, stage)
         self.batch_size, self._rank, self._world_size = batch_size, rank, world_size
         self._workers, self._prefetch, self._device = workers, prefetch, device
         self._stop = None if epochs is None else epochs * len(self.dataset)

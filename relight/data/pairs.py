@@ -10,7 +10,7 @@ import collections
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -65,8 +65,33 @@ class _Lit:
     """Stops that a meter asks for."""
 
 
-def draw_sample(clip: Clip, config: DataConfig, cache: SkyCache, *keys: int | str) -> Sample:
-    """One sample of a clip; ``keys`` (seed, number...) decide all that is drawn. DatasetError for damaged data."""
+class _Stored:
+    """The same of a light that the clip was rendered under, read when it is asked for."""
+
+    def __init__(self, clip: Clip, frames: Sequence[int], lighting: int, cache: SkyCache):
+        self._clip, self._frames, self._lighting, self._cache = clip, frames, lighting, cache
+        self.metered_ev: float = clip.metadata()["exposure_ev"][lighting]
+
+    @functools.cached_property
+    def pictures(self) -> Sequence[np.ndarray]:
+        return [_linear(self._clip, frame, lighting_channel("rgb", self._lighting)) for frame in self._frames]
+
+    @functools.cached_property
+    def environment(self) -> Environment:
+        return Environment([self._cache.read(self._clip, self._lighting, frame) for frame in self._frames])
+
+
+SIDES = ("source", "target")
+"""Of a sample: the video that is given, and what is wanted of it, light included. Flat and alpha belong to both."""
+
+
+def draw_sample(clip: Clip, config: DataConfig, cache: SkyCache, *keys: int | str,
+                sides: Collection[str] = SIDES) -> Sample:
+    """One sample of a clip; ``keys`` (seed, number...) decide all that is drawn. DatasetError for damaged data.
+
+    sides: without ``source`` the sample has no source; without ``target`` it has neither target nor background nor
+    light maps. What it has is the same to the bit.
+    """
     streams = {name: keyed(*keys, name) for name in ("window", "light", "camera", "view", "background")}
     start = int(streams["window"].integers(clip.frames - config.frames + 1))
     frames = range(start, start + config.frames)
@@ -78,44 +103,52 @@ def draw_sample(clip: Clip, config: DataConfig, cache: SkyCache, *keys: int | st
                      config.crop)
     zooms = len({camera.focal_mm for camera in cameras}) > 1
     angles = look_angles(cameras, np.stack([view.rays(camera) for camera in cameras[: None if zooms else 1]]))
-    behind = target.environment.look_up(angles)
-    if spare is None:
-        before = _uniform(streams["background"], kind, films[0])
-    else:
-        before = spare.environment.look_up(angles) * np.float32(2.0 ** (source.metered_ev - spare.metered_ev))
-    noise = _binned(sample_noise(streams["camera"]), max(1.0, config.sensor_width / config.width))
-    shape = (config.height, config.width, 3)
-    recorder = (Recorder(noise, derive_seed(*keys, "noise"), shape) if streams["camera"].random() < config.noise
-                else None)
-    sample = _photographed(clip, frames, view, source, target, before, behind, films, recorder)
-    light = target.environment.in_camera_axes(cameras, config.light_height)
-    sample |= {"light_ldr": encode_ldr(light), "light_log": encode_log(light)}
+    sample, clear = _foreground(clip, frames, view)
+    if "source" in sides:
+        noise = _binned(sample_noise(streams["camera"]), max(1.0, config.sensor_width / config.width))
+        noisy = streams["camera"].random() < config.noise
+        recorder = Recorder(noise, derive_seed(*keys, "noise"), (config.height, config.width, 3)) if noisy else None
+        if spare is None:
+            before = _uniform(streams["background"], kind, films[0])
+        else:
+            before = spare.environment.look_up(angles) * np.float32(2.0 ** (source.metered_ev - spare.metered_ev))
+        sample |= _given(source, view, clear, before, films[0], recorder)
+    if "target" in sides:
+        sample |= _wanted(target, view, clear, target.environment.look_up(angles), films[1])
+        light = target.environment.in_camera_axes(cameras, config.light_height)
+        sample |= {"light_ldr": encode_ldr(light), "light_log": encode_log(light)}
     if streams["view"].random() < config.flip:
         sample = {name: np.ascontiguousarray(images[..., ::-1]) for name, images in sample.items()}
     return sample | {"exposure": np.full(config.frames, films[1].exposure_ev, np.float32)}
 
 
-def _photographed(clip: Clip, frames: Sequence[int], view: View, source: _Lit, target: _Lit, before: np.ndarray,
-                  behind: np.ndarray, films: Sequence[Film], recorder: Recorder | None) -> Sample:
-    """The pictures; ``before`` and ``behind`` are backgrounds (T or 1, H, W, 3) of source and target, radiance."""
-    size = len(frames), 3, view.height, view.width
-    sample = {name: np.empty(size, np.uint8) for name in ("source", "flat", "target", "background")}
-    sample["alpha"] = np.empty((len(frames), 1, view.height, view.width), np.uint8)
-    for t, frame in enumerate(frames):
-        alpha = np.clip(view.crop(_linear(clip, frame, "alpha")), 0, 1)
-        clear = np.repeat(1 - alpha, 3, axis=1).reshape(view.height, view.width, 3)
-        sample["alpha"][t, 0] = np.rint(255 * alpha)
-        sample["flat"][t] = display(view.crop(_linear(clip, frame, "flat")), np.ones(3), "srgb")
-        lit = view.crop(target.pictures[t]) + clear * behind[t]
-        sample["target"][t] = develop(lit, films[1])
-        sample["background"][t] = develop(behind[t], films[1])
-        given = view.crop(source.pictures[t]) + clear * before[min(t, len(before) - 1)]
+def _foreground(clip: Clip, frames: Sequence[int], view: View) -> tuple[Sample, np.ndarray]:
+    """``flat`` and ``alpha``; and what lets a background through, (T, H, W, 3) float32."""
+    cover = np.stack([np.clip(view.crop(_linear(clip, frame, "alpha")), 0, 1) for frame in frames])
+    flat = [display(view.crop(_linear(clip, frame, "flat")), np.ones(3), "srgb") for frame in frames]
+    clear = np.repeat(1 - cover, 3, axis=2).reshape(*cover.shape, 3)
+    return {"flat": np.stack(flat), "alpha": np.rint(255 * cover).astype(np.uint8)[:, None]}, clear
+
+
+def _given(light: _Lit | _Stored, view: View, clear: np.ndarray, before: np.ndarray, film: Film,
+           recorder: Recorder | None) -> Sample:
+    """``source``: before a background (T or 1, H or 1, W or 1, 3) of radiance, where ``clear`` (T, H, W, 3) lets it."""
+    pictures = []
+    for t, picture in enumerate(light.pictures):
+        lit = view.crop(picture) + clear[t] * before[min(t, len(before) - 1)]
         if recorder is None:
-            sample["source"][t] = develop(given, films[0])
+            pictures.append(develop(lit, film))
         else:
-            exposed = recorder.record(given * np.float32(2.0 ** films[0].exposure_ev))
-            sample["source"][t] = display(exposed, films[0].white_balance, films[0].response)
-    return sample
+            exposed = recorder.record(lit * np.float32(2.0**film.exposure_ev))
+            pictures.append(display(exposed, film.white_balance, film.response))
+    return {"source": np.stack(pictures)}
+
+
+def _wanted(light: _Lit | _Stored, view: View, clear: np.ndarray, behind: np.ndarray, film: Film) -> Sample:
+    """``target`` and ``background``, which is (T, H, W, 3) of radiance."""
+    lit = [view.crop(picture) + clear[t] * behind[t] for t, picture in enumerate(light.pictures)]
+    return {"target": np.stack([develop(picture, film) for picture in lit]),
+            "background": np.stack([develop(picture, film) for picture in behind])}
 
 
 def _linear(clip: Clip, frame: int, channel: str) -> np.ndarray:
@@ -148,23 +181,17 @@ def _uniform(rng: np.random.Generator, kind: str, film: Film) -> np.ndarray:
 
 
 def _lit(clip: Clip, frames: Sequence[int], cameras: Sequence[Camera], config: DataConfig, cache: SkyCache, kind: str,
-         rng: np.random.Generator) -> tuple[_Lit, _Lit, _Lit | None]:
+         rng: np.random.Generator) -> tuple[_Lit | _Stored, _Lit | _Stored, _Lit | _Stored | None]:
     """The window under the source's and the target's light; and the light whose map the source stands before, if any.
     """
     if clip.has_transport and rng.random() < config.relight.probability:
         source, target = _relit(clip, frames, cameras, config, rng)
         return source, target, source if kind in ("environment", "other") else None
     order = rng.permutation(len(clip.row["lightings"]))
-    source, target = (_stored(clip, frames, int(lighting), cache) for lighting in order[:2])
-    if kind == "other" and len(order) > 2:
-        return source, target, _stored(clip, frames, int(order[2]), cache, pictures=False)
+    source, target, *others = (_Stored(clip, frames, int(lighting), cache) for lighting in order[:3])
+    if kind == "other" and others:
+        return source, target, others[0]
     return source, target, source if kind in ("environment", "other") else None
-
-
-def _stored(clip: Clip, frames: Sequence[int], lighting: int, cache: SkyCache, pictures: bool = True) -> _Lit:
-    skies = [cache.read(clip, lighting, frame) for frame in frames]
-    images = [_linear(clip, frame, lighting_channel("rgb", lighting)) for frame in frames] if pictures else []
-    return _Lit(images, Environment(skies), clip.metadata()["exposure_ev"][lighting])
 
 
 def _relit(clip: Clip, frames: Sequence[int], cameras: Sequence[Camera], config: DataConfig, rng: np.random.Generator

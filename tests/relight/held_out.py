@@ -10,5 +10,5 @@ from synth.dataset.reader import Dataset
 
 if __name__ == "__main__":
     clips = Dataset.open("out/test128").clips()
-    strip = np.concatenate([photographs(clip, 0, [0])[0] for clip in clips], axis=1)
+    strip = np.concatenate([photographs(clip, number % 8, [0])[0] for number, clip in enumerate(clips)], axis=1)
     Image.fromarray(strip).save(Path(__file__).with_name("data") / "held_out.png", optimize=True)
