@@ -82,6 +82,8 @@ def measurements(tiny: bool) -> Iterator[tuple[str, Callable[[], dict]]]:
         shape = (2 if tiny and backbone != "wan" else 5 if tiny else frames, 32 if tiny else size)
         yield f"{label} train", lambda b=backbone, s=shape: relighter_step(b, *s, tiny, train=True)
         yield f"{label} sample", lambda b=backbone, s=shape: relighter_step(b, *s, tiny, train=False)
+    if not tiny:
+        yield "relight command", relight_command
     yield "mitsuba cuda", lambda: mitsuba_cuda(64 if tiny else 512)
 
 
@@ -128,6 +130,14 @@ def relighter_step(name: str, frames: int, size: int, tiny: bool, train: bool) -
     return {"seconds": round(seconds, 4), "tflops": round(flops.get_total_flops() / seconds / 1e12, 3),
             "gigabytes": round(memory, 2), "parameters": sum(p.numel() for p in parameters), "frames": frames,
             "size": size}
+
+
+def relight_command() -> dict:
+    """The shipped model on footage, whole, beside its bare networks (``tests.bench.inference``)."""
+    from tests.bench.inference import measure
+
+    made = measure(None, "small", 96, 512, 3)
+    return {"seconds": made["detail"]["seconds_a_frame"][0], "ratio": made["value"]}
 
 
 def backbone(name: str, tiny: bool):
