@@ -68,7 +68,7 @@ def main(config: EvaluationConfig, model: str | None, output: Path) -> int:
 def _model(place: str, config: EvaluationConfig) -> tuple[Method, list[str]]:
     """A model as a method, on the GPU if there is one, and how it is known that it never saw these clips."""
     held_out = trained_apart(find_model(place), config.data())
-    pipeline = PortraitRelightPipeline.from_pretrained(place).to("cuda" if torch.cuda.is_available() else "cpu")
+    pipeline = PortraitRelightPipeline.from_pretrained(place).on_best_device()
     return relighter(pipeline, config), held_out
 
 

@@ -251,7 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands, shown = _commands(arguments), arguments or ["--help"]
         return tyro.cli(commands, prog="pixelcube", description=_DESCRIPTION, args=shown).execute()
 
-    return guarded("pixelcube", run, debug)
+    resumed = "; the same command goes on where it stopped" if arguments[:1] == ["relight"] else ""
+    return guarded("pixelcube", run, debug, interrupted=f"interrupted{resumed}")
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
+import rich.markup
 import rich.progress
 import tyro
 
 from assets.errors import SpecError
 from ray_jobs.cli.text import make_console
-
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Relight:
 
     source: Annotated[Path, tyro.conf.arg(metavar="VIDEO|IMAGE|FOLDER"), tyro.conf.Positional]
     """What is relit."""
-    hdri: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE|FOLDER|ID ...")] = ("studio",)
+    hdri: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE|FOLDER|ID ...")] = ("studio/0000",)
     """The light, or several for a result each: a panorama (.hdr, .exr), a folder of panoramas that are played one a
     frame, or an id that 'pixelcube assets list' shows."""
     rotate: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="YAW PITCH ROLL")] = (0.0, 0.0, 0.0)
@@ -39,7 +38,7 @@ class Relight:
     mask: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Masks of the person, an image a frame, instead of the predicted ones."""
     output: Annotated[Path | None, tyro.conf.arg(metavar="OUT", aliases=["-o"])] = None
-    """The result's file, or the folder of several results; by default in out/relit, named after source and light."""
+    """The result's file, or a folder for results that are named after source and light: out/relit if not given."""
     exr: bool = False
     """Write scene-linear half-float EXR frames too, into a folder beside the result."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME|FOLDER|HUB")] = "small"
@@ -57,6 +56,8 @@ class Relight:
 
     def execute(self) -> int:
         """Exit status."""
+        from relight.footage.read import open_footage
+        from relight.footage.write import remove_parts
         from relight.pipeline.light import read_light
         from relight.pipeline.portrait import PortraitRelightPipeline
         from relight.pipeline.shot import ShotOptions, relight_shot
@@ -66,30 +67,41 @@ class Relight:
         spins = self.spin * len(self.hdri) if len(self.spin) == 1 else self.spin
         lights = [read_light(place, rotation=self.rotate, spin=spin, exposure=self.exposure, response=self.response,
                              focal_mm=self.focal) for place, spin in zip(self.hdri, spins, strict=True)]
+        outputs, framing = self.outputs(open_footage(self.source).kind), None
         pipeline = PortraitRelightPipeline.from_pretrained(self.model).with_settings(size=self.size, steps=self.steps)
-        for light, output in zip(lights, self.outputs(), strict=True):
-            options = ShotOptions(self.background, self.mask, self.seed,
-                                  output.with_name(f"{output.stem}.exr") if self.exr else None)
-            with _progress(output.name) as progress:
-                report = relight_shot(pipeline, self.source, output, light, options, progress)
+        pipeline.on_best_device()
+        for light, output in zip(lights, outputs, strict=True):
+            linear = output.with_name(f"{output.name.removesuffix(output.suffix)}-exr") if self.exr else None
+            options = ShotOptions(self.background, self.mask, self.seed, linear)
+            with _Progress(output.name) as progress:
+                report = relight_shot(pipeline, self.source, output, light, options, progress, framing,
+                                      keep_parts=len(lights) > 1)
+            framing = report.framing
             for warning in report.warnings:
-                make_console(stderr=True).print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+                make_console(stderr=True).print(f"warning: {warning}", style="yellow", soft_wrap=True, markup=False)
             print(output)
+        for output in outputs:
+            remove_parts(output)
         return 0
 
-    def outputs(self) -> list[Path]:
-        """A result for each light."""
-        suffix = self.source.suffix.lower() if self.source.suffix.lower() in IMAGES else ".mp4"
-        suffix = "" if self.source.is_dir() else suffix
-        if self.output is not None and len(self.hdri) == 1:
-            return [self.output / f"{self.source.stem}{suffix}" if self.output.is_dir() and suffix else self.output]
-        folder = self.output or Path("out/relit")
-        names = [f"{self.source.stem}.{Path(place).stem}" for place in self.hdri]
-        return [folder / f"{name}{f'.{names[:k].count(name) + 1}' if name in names[:k] else ''}{suffix}"
+    def outputs(self, kind: str) -> list[Path]:
+        """A result for each light. kind: of the source, as :class:`relight.footage.footage.Footage` has it."""
+        from relight.footage.write import IMAGE_SUFFIXES, VIDEO_FORMATS
+
+        own = self.source.suffix.lower()
+        suffix = {"video": own if own in VIDEO_FORMATS else ".mp4", "images": "",
+                  "image": own if own in IMAGE_SUFFIXES else ".png"}[kind]
+        named = self.output is not None and (kind == "images" or self.output.suffix.lower() in
+                                             (*VIDEO_FORMATS, *IMAGE_SUFFIXES))
+        if named and len(self.hdri) == 1:
+            return [self.output]
+        folder, stem = self.output or Path("out/relit"), self.source.resolve().stem
+        names = [f"{stem}-{Path(place).stem}".replace(".", "-") for place in self.hdri]
+        return [folder / f"{name}{f'-{names[:k].count(name) + 1}' if name in names[:k] else ''}{suffix}"
                 for k, name in enumerate(names)]
 
 
-class _progress:
+class _Progress:
     """A bar with an estimate on the terminal: ``progress(done, total)``."""
 
     def __init__(self, name: str):
@@ -101,11 +113,11 @@ class _progress:
 
     def __enter__(self):
         self._bar.start()
-        self._task = self._bar.add_task(self._name, total=None)
+        self._task = self._bar.add_task("looking for the face", total=None)
         return self
 
     def __exit__(self, *error) -> None:
         self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        self._bar.update(self._task, completed=done, total=total)
+        self._bar.update(self._task, description=rich.markup.escape(self._name), completed=done, total=total)

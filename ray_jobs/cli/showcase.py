@@ -38,12 +38,14 @@ class Showcase:
         from relight.pipeline.portrait import PortraitRelightPipeline
         from synth.dataset.reader import Clip, Dataset
 
+        if self.clips < 1 or self.lights < 1:
+            raise SpecError(f"showcase: {self.clips} clips and {self.lights} lights, expected 1 or more of both")
         dataset = Dataset.open(self.dataset)
         rows = [row for row in dataset.table(["clip_id", "split_identity", "split_hdri", "lightings"]).to_pylist()
                 if row["split_identity"] == row["split_hdri"] == "test" and len(row["lightings"]) > self.lights]
         if not rows:
             raise SpecError(f"{self.dataset}: has no clip of the test split with more than {self.lights} lightings")
-        pipeline = PortraitRelightPipeline.from_pretrained(self.model)
+        pipeline = PortraitRelightPipeline.from_pretrained(self.model).on_best_device()
         chosen = [Clip(dataset, row["clip_id"]) for row in rows[:self.clips]]
         shots = [_shot(pipeline, clip, target, self.output, still=clip is chosen[-1])
                  for clip in chosen for target in range(1, self.lights + 1)]

@@ -32,14 +32,15 @@ CRF, PRESET = 17, "medium"
 
 
 def open_writer(
-    path: str | os.PathLike, footage: Footage, key: str, exr: str | os.PathLike | None = None
+    path: str | os.PathLike, footage: Footage, key: str, exr: str | os.PathLike | None = None, keep_parts: bool = False
 ) -> Writer:
     """A context manager that takes the pictures of a relit ``footage``; ``path`` appears whole when all were written.
 
     ``path``: ``.mp4``, ``.m4v`` or ``.mov`` (H.264, the source's times, audio and colour tags), an image file for one
     picture, or a folder (no suffix) for PNGs named like the source. ``key``: a digest of all settings. What an earlier
     writer with the same key, source and ``exr`` finished is kept: go on with picture ``writer.done``.
-    ``exr``: a folder for one half-float OpenEXR a picture.
+    ``exr``: a folder for one half-float OpenEXR a picture. ``keep_parts``: leave the parts beside the output, so that
+    the same writer finds all of it done; :func:`remove_parts` removes them.
 
     AssetError: another suffix, the source itself, a place that cannot be written, a full disk, more than one picture
     for an image file.
@@ -57,15 +58,22 @@ def open_writer(
         raise AssetError(f"{name}: is there already and is {'a' if path.is_dir() else 'no'} folder")
     if suffix in IMAGE_SUFFIXES and footage.frames > 1:
         raise AssetError(f"{name}: one image cannot hold {footage.frames} pictures, name a .mp4, .mov or a folder")
-    return (VideoWriter if suffix in VIDEO_FORMATS else PictureWriter)(path, footage, key, exr)
+    return (VideoWriter if suffix in VIDEO_FORMATS else PictureWriter)(
+        path, footage, key, exr, keep_parts)
+
+
+def remove_parts(path: Path) -> None:
+    """Delete what a writer of ``path`` kept."""
+    if (path.with_name(f".{path.name}.parts") / "key").is_file():
+        shutil.rmtree(path.with_name(f".{path.name}.parts"), ignore_errors=True)
 
 
 class Writer(abc.ABC):
     """Writes pictures ``done``, ``done`` + 1 ... of a footage, in order. Leaving the ``with`` block after the last one
     makes the output; leaving it by an exception keeps what is whole for the next writer."""
 
-    def __init__(self, path: Path, footage: Footage, key: str, exr: Path | None):
-        self.path, self.footage, self.exr = path, footage, exr
+    def __init__(self, path: Path, footage: Footage, key: str, exr: Path | None, keep_parts: bool = False):
+        self.path, self.footage, self.exr, self._keep_parts = path, footage, exr, keep_parts
         self._names = _unique_names(footage)
         self._parts = path.with_name(f".{path.name}.parts")
         self._claim(f"{key} {footage.identity()} {exr and exr.resolve()} {self._recipe()}")
@@ -104,7 +112,8 @@ class Writer(abc.ABC):
                 f"may go on with them"
             )
         self._finish()
-        shutil.rmtree(self._parts, ignore_errors=True)
+        if not self._keep_parts:
+            shutil.rmtree(self._parts, ignore_errors=True)
 
     def _claim(self, settings: str) -> None:
         """Make the hidden folder of parts, or take over one that was made with the same settings."""

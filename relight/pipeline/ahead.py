@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -28,8 +28,8 @@ def ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
         return False
 
     def work() -> None:
-        source = iter(items)
         try:
+            source = iter(items)
             for item in source:
                 if not put((item, None)):
                     break
@@ -38,8 +38,8 @@ def ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
         except BaseException as error:  # KeyboardInterrupt too: the one who iterates must hear of it
             put((None, error))
         finally:
-            if hasattr(source, "close"):
-                source.close()
+            if isinstance(items, Generator):
+                items.close()
 
     thread = threading.Thread(target=work, daemon=True, name="ahead")
     thread.start()
@@ -52,5 +52,6 @@ def ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
                 raise error
             yield item
     finally:
+        item = error = None  # an error's traceback holds this frame: nothing large may live as long as that
         closed.set()
         thread.join()

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from assets.errors import AssetError
-from assets.files import check_regular_file, one_line
 from relight.data.view import View
 from relight.pipeline.composite import Developer
 from relight.pipeline.light import ShotLight
-
-MOST_PIXELS = 1 << 27
-"""Of an image that a user gives: 134 million."""
 
 
 class Backdrop:
@@ -47,19 +41,12 @@ class Backdrop:
 def read_cover(path: Path, size: tuple[int, int]) -> np.ndarray:
     """(H, W, 3) float32 display values of an image, scaled and cropped about its centre to cover ``size`` (W, H).
 
-    AssetError where it cannot be read or has more than :data:`MOST_PIXELS`.
+    AssetError where it cannot be read.
     """
     from PIL import Image, ImageOps
 
-    check_regular_file(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise AssetError(f"{one_line(path)}: {image.width}x{image.height}, may have {MOST_PIXELS:,} pixels")
-                upright = ImageOps.exif_transpose(image).convert("RGB")
-                fitted = ImageOps.fit(upright, size, Image.Resampling.LANCZOS)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise AssetError(f"{one_line(path)}: cannot be read as an image ({one_line(error)})") from None
-    return np.asarray(fitted, np.float32) / 255
+    from relight.footage.images import open_image
+
+    picture = next(open_image(path).pictures())
+    image = Image.fromarray((picture * 255 + 0.5).astype(np.uint8))
+    return np.asarray(ImageOps.fit(image, size, Image.Resampling.LANCZOS), np.float32) / 255

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -20,6 +20,7 @@ PROFILE_SIDE = 0.9
 """A frontal box's side over that of the profile cascade's box of the same face."""
 SMOOTH = 0.3
 """Standard deviation of the Gaussian along time, seconds."""
+_CASCADES = threading.local()
 _JUMP = 4.0
 """What it costs at most to go on with a box elsewhere, in frames of the largest face."""
 _REMEMBERED = 1000
@@ -51,11 +52,13 @@ def _search(name: str, grey: np.ndarray) -> list[tuple[float, float, float]]:
     return [(x + w / 2, y + h / 2, float(h)) for x, y, w, h in boxes]
 
 
-@functools.cache
 def _cascade(name: str):
+    """A classifier of this thread's own: one can't search two pictures at once."""
     import cv2
 
-    return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / f"{name}.xml"))
+    if not hasattr(_CASCADES, name):
+        setattr(_CASCADES, name, cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / f"{name}.xml")))
+    return getattr(_CASCADES, name)
 
 
 def track_faces(pictures: Iterable[np.ndarray], fps: float = 25.0) -> np.ndarray | None:

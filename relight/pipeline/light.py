@@ -21,10 +21,16 @@ from synth.lighting.sphere import rotation_about, rotation_from_euler
 
 _METERED = 32
 """Frames, evenly over a shot, that the exposure of its moving light is metered on."""
+LIBRARY_HEIGHT = 512
+"""Rows of a map of the library."""
+_FRAMES_KEPT = 64
+"""Maps of a folder: more than the frames that are under way at once."""
+_LONGEST_NAME = 4096
 _SKIES_KEPT, _TURNS_KEPT = 16, 256
 """Maps that are kept ready, and light maps of each: so that memory does not grow with a shot's length."""
-MAP_HEIGHT = 512
-"""Rows at which maps are kept: finer than a background at the usual focal lengths shows."""
+MAP_HEIGHT, FRAME_HEIGHT = 2048, 512
+"""Most rows of a map that lights a whole shot, and of each where every frame has its own. A background through 50 mm
+shows a ninth of a map's columns."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,13 +92,20 @@ class ShotLight:
         """Hex digest of the maps and of how they are turned and exposed."""
         settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "maps"}
         digest = hashlib.blake2b(repr(settings).encode(), digest_size=DIGEST_BYTES)
-        for light in self.maps:
-            digest.update(light.data)
+        if isinstance(self.maps, Folder):
+            digest.update(self.maps.identity().encode())
+        else:
+            for light in self.maps:
+                digest.update(light.data)
         return digest.hexdigest()
 
     def in_camera_axes(self, frames: Sequence[int], height: int) -> np.ndarray:
         """(T, 3, height, 2 height) float32 radiance about the camera, see :class:`Environment`."""
-        return self._environment(frames).in_camera_axes([self.camera(frame, 1, 1) for frame in frames], height)
+        environment = self._environment(frames)
+        for sky in environment.skies:
+            if len(sky.turned) > _TURNS_KEPT:
+                sky.turned.clear()
+        return environment.in_camera_axes([self.camera(frame, 1, 1) for frame in frames], height)
 
     def behind(self, frames: Sequence[int], rays: np.ndarray) -> np.ndarray:
         """(T, h, w, 3) float32 radiance along rays (h, w, 3) in camera axes: the background."""
@@ -100,11 +113,7 @@ class ShotLight:
         return self._environment(frames).look_up(look_angles(cameras, rays[None]))
 
     def _environment(self, frames: Sequence[int]) -> Environment:
-        skies = [self._sky(self.map(frame)) for frame in frames]
-        for sky in skies:
-            if len(sky.turned) > _TURNS_KEPT:
-                sky.turned.clear()
-        return Environment(skies)
+        return Environment([self._sky(self.map(frame)) for frame in frames])
 
     @functools.cached_property
     def _sky(self) -> Callable[[EnvMap], Sky]:
@@ -118,27 +127,30 @@ def read_light(place: str, **settings) -> ShotLight:
     just ``city``. settings: fields of :class:`ShotLight`. AssetError where it is none of these.
     """
     path = Path(place)
+    if len(place) > _LONGEST_NAME:
+        raise AssetError(f"light: a name of {len(place):,} letters, may have {_LONGEST_NAME:,}")
     if path.is_dir():
-        return ShotLight(_Folder(path), **settings)
+        return ShotLight(Folder(path), **settings)
     if path.exists() or path.suffix.lower() in (".hdr", ".exr", ".npy", ".png", ".jpg", ".jpeg"):
-        return ShotLight([_shrunk(EnvMap.load(path))], **settings)
+        return ShotLight([_shrunk(EnvMap.load(path), MAP_HEIGHT)], **settings)
     library = LightingLibrary(cached_maps=1)
     for name in (place, f"bundled/{place}", f"procedural/{place}"):
         if any(entry.id == name for entry in library):
-            return ShotLight([library.load(name, MAP_HEIGHT)], **settings)
+            return ShotLight([library.load(name, LIBRARY_HEIGHT)], **settings)
     some = ", ".join(entry.id for entry in library.select(["bundled"])) or "procedural/sunsky/0012"
     raise AssetError(f"{place}: no such file or folder, and no light of that name; may be a panorama (.hdr, .exr), a "
                      f"folder of them, or an id such as {some} ('pixelcube assets list' shows all)")
 
 
-class _Folder(Sequence):
-    """Maps of a folder, one a frame, each read when it is asked for and the last one kept."""
+class Folder(Sequence):
+    """Maps of a folder, one a frame, each read when it is asked for; the latest are kept."""
 
     def __init__(self, folder: Path):
         from synth.lighting.sequence import map_files
 
         self._files = map_files(folder)
-        self._read = functools.lru_cache(maxsize=32)(lambda number: _shrunk(EnvMap.load(self._files[number])))
+        self._read = functools.lru_cache(maxsize=_FRAMES_KEPT)(
+            lambda number: _shrunk(EnvMap.load(self._files[number]), FRAME_HEIGHT))
 
     def __len__(self) -> int:
         return len(self._files)
@@ -146,6 +158,10 @@ class _Folder(Sequence):
     def __getitem__(self, number: int) -> EnvMap:
         return self._read(range(len(self._files))[number])
 
+    def identity(self) -> str:
+        """The files' places, sizes and times of change: the same while nobody touches them."""
+        return "\n".join(f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in self._files)
 
-def _shrunk(light: EnvMap) -> EnvMap:
-    return light.resized(min(light.height, MAP_HEIGHT))
+
+def _shrunk(light: EnvMap, height: int) -> EnvMap:
+    return light.resized(min(light.height, height))

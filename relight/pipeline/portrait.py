@@ -17,12 +17,15 @@ from assets.errors import AssetError, SpecError
 from assets.files import DIGEST_BYTES, one_line
 from relight.diffusion.guidance import Guidance
 from relight.models.places import local_folder, read_config
+from relight.models.small_layers import to_display, to_linear
 from relight.pipeline.light import ShotLight
 from relight.relighter import Inputs, Relighter
 from synth.lighting.envmap import EnvMap
 from synth.seeds import derive_seed
 
 CONFIG = "pipeline.json"
+_FAINT = 0.1
+"""Alpha below which a person's colour is not told from the little that is seen of it."""
 SHIPPED = Path(__file__).parents[1] / "weights"
 """Folder of the models that come with the package, each a folder of its own."""
 
@@ -107,6 +110,9 @@ class PortraitRelightPipeline:
         """Height and width of pictures are multiples of this."""
         self.frame_step = int(np.lcm(delight.backbone.frame_step, relight.backbone.frame_step))
         """Clips have 1 + k times this many frames."""
+        if (settings.window - settings.overlap) % self.frame_step and settings.overlap:
+            raise SpecError(f"overlap: got {settings.overlap}, for these networks window less overlap must be a "
+                            f"multiple of {self.frame_step}")
         for name in ("size", "window"):
             step, rest = ((self.pixel_multiple, 0) if name == "size" else (self.frame_step, 1 % self.frame_step))
             if getattr(settings, name) % step != rest:
@@ -153,8 +159,12 @@ class PortraitRelightPipeline:
             digest.update(repr((relighter.backbone.settings(), relighter.objective)).encode())
             for name, tensor in relighter.state_dict().items():
                 digest.update(name.encode())
-                digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+                digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
+
+    def on_best_device(self) -> PortraitRelightPipeline:
+        """Both networks on the GPU, if there is one; returns the pipeline."""
+        return self.to("cuda" if torch.cuda.is_available() else "cpu")
 
     def to(self, device: torch.device | str) -> PortraitRelightPipeline:
         """Move both networks; returns the pipeline."""
@@ -220,9 +230,13 @@ class PortraitRelightPipeline:
         steps = self.settings.steps if steps is None else steps
         delit = self.delight.sample(SimpleNamespace(source=batch.source), self._noise(seed, start, "delight"), steps,
                                     guidance)
-        matte = getattr(batch, "matte", None)
+        flat, alpha = delit["flat"], delit["alpha"]
+        if (matte := getattr(batch, "matte", None)) is not None:
+            # flat is premultiplied, before the curve, by the alpha that goes with it.
+            colour = to_linear(flat) / alpha.clamp_min(_FAINT)
+            flat, alpha = to_display((colour * matte).clamp(0, 1)), matte
         inputs = SimpleNamespace(
-            flat=delit["flat"], alpha=delit["alpha"] if matte is None else matte, background=batch.background,
+            flat=flat, alpha=alpha, background=batch.background,
             light_ldr=batch.light_ldr, light_log=batch.light_log, light_direction=batch.light_direction,
             exposure=batch.exposure)
         made = self.relight.sample(inputs, self._noise(seed, start, "relight"), steps, guidance)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import importlib.metadata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +22,15 @@ from relight.pipeline.ahead import ahead
 from relight.pipeline.backdrop import Backdrop
 from relight.pipeline.composite import Developer, foreground, over
 from relight.pipeline.detail import enlarge
-from relight.pipeline.framing import cut, frame_shot
+from relight.pipeline.framing import Framing, cut, feather, frame_shot, region
 from relight.pipeline.light import ShotLight
 from relight.pipeline.portrait import PortraitRelightPipeline
 from relight.pipeline.windows import Layers, Windows, cross_fade
+
+_READ_AHEAD = 4
+"""Frames that are decoded before they are needed."""
+_MOST_WAITING = 400 * 10**6
+"""Bytes of pictures that may wait to be finished."""
 
 
 class Pictures(Protocol):
@@ -72,28 +80,40 @@ class _Given:
     picture: np.ndarray
     """(H, W, 3) display values."""
     mask: np.ndarray | None
-    """(H, W, 3) display values of the user's mask."""
+    """(H, W, 1) the user's mask."""
 
 
 class Shot:
     """Frames of one shot under its light, made in order and in constant memory."""
 
     def __init__(self, pipeline: PortraitRelightPipeline, footage: Pictures, light: ShotLight,
-                 options: ShotOptions = ShotOptions()):
-        """Looks for the face in every frame. SpecError or AssetError where options don't fit the footage."""
+                 options: ShotOptions = ShotOptions(), framing: Framing | None = None):
+        """framing: None looks for the face in every frame, once it is asked for. SpecError or AssetError where options
+        don't fit the footage."""
         self._pipeline, self._footage, self._options = pipeline, footage, options
         self._light = dataclasses.replace(light, frames=footage.frames)
         self._developer = Developer(self._light.film)
         self._backdrop = Backdrop(options.background, self._light, self._developer, (footage.width, footage.height))
         self._masks = None if options.mask is None else _open_masks(options.mask, footage)
-        self.framing = frame_shot(footage, pipeline.settings.size, pipeline.pixel_multiple)
+        self._framing = framing
         length = min(pipeline.settings.window, footage.frames)
         self._windows = Windows(footage.frames, length, min(pipeline.settings.overlap, length // 2))
 
+    @functools.cached_property
+    def framing(self) -> Framing:
+        """Where the networks look."""
+        settings = self._pipeline.settings
+        return self._framing or frame_shot(self._footage, settings.size, self._pipeline.pixel_multiple)
+
     def frames(self, start: int = 0) -> Iterator[Relit]:
         """Frames from ``start`` on, the same bits as if all were made."""
-        for frame, given, layers in ahead(self._predicted(start), self._windows.length):
-            yield self._finish(frame, given, layers)
+        if start == self._footage.frames:
+            return
+        pixels = self._footage.width * self._footage.height
+        count = max(1, min(self._windows.length, _MOST_WAITING // (12 * pixels)))
+        with contextlib.closing(ahead(self._predicted(start), count)) as predicted:
+            for frame, given, layers in predicted:
+                yield self._finish(frame, given, layers)
 
     # --- at the networks' size ----------------------------------------------------------------------------------------
 
@@ -101,10 +121,9 @@ class Shot:
         """Frames, and what the networks made of each."""
         first = self._windows.first_with(start)
         begin = self._windows.start(first)
-        read = enumerate(ahead(self._read(begin), self._windows.length), begin)
         held: dict[int, _Given] = {}
 
-        def parts() -> Iterator[Layers]:
+        def parts(read: Iterator[tuple[int, _Given]]) -> Iterator[Layers]:
             for number in range(first, len(self._windows)):
                 window = range(self._windows.start(number), self._windows.stop(number))
                 while window[-1] not in held:
@@ -112,10 +131,12 @@ class Shot:
                     held[frame] = given
                 yield self._predict(window, [held[frame] for frame in window])
 
-        for frame, layers in enumerate(cross_fade(self._windows, parts(), first), begin):
-            given = held.pop(frame)
-            if frame >= start:
-                yield frame, given, layers
+        with contextlib.closing(ahead(self._read(begin), _READ_AHEAD)) as read:
+            layers_of = cross_fade(self._windows, parts(enumerate(read, begin)), first)
+            for frame, layers in enumerate(layers_of, begin):
+                given = held.pop(frame)
+                if frame >= start:
+                    yield frame, given, layers
 
     def _read(self, start: int) -> Iterator[_Given]:
         pictures = self._footage.pictures(start)
@@ -123,7 +144,8 @@ class Shot:
             yield from (_Given(picture, None) for picture in pictures)
         else:
             masks = self._masks.pictures(start)
-            yield from (_Given(picture, mask) for picture, mask in zip(pictures, masks, strict=True))
+            yield from (_Given(picture, np.ascontiguousarray(mask[..., :1]))
+                        for picture, mask in zip(pictures, masks, strict=True))
 
     def _predict(self, window: range, given: list[_Given]) -> Layers:
         """Layers of a window's frames: what the networks saw, what they made, the background between; (T, h, w, C)."""
@@ -137,7 +159,7 @@ class Shot:
         behind = self._developer.display(self._behind(window))
         seen = {"source": source, "background": behind}
         if self._masks is not None:
-            seen["matte"] = cuts([one.mask for one in given])[..., :1]
+            seen["matte"] = cuts([one.mask for one in given])
         light = self._light.in_camera_axes(window, self._pipeline.settings.light_height)
         direction = torch.from_numpy(direction_map(light.shape[2]).copy()).expand(len(window), -1, -1, -1)
         tensors = {name: torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
@@ -173,9 +195,11 @@ class Shot:
 
     def _finish(self, frame: int, given: _Given, layers: Layers) -> Relit:
         person = foreground(layers["target"], layers["alpha"], layers["behind"], self._developer)
-        colour, alpha = enlarge(person, layers["alpha"], layers["source"], given.picture, self.framing.rectangle(frame))
+        box = self.framing.rectangle(frame)
+        colour, alpha = enlarge(person, layers["alpha"], layers["source"], given.picture, box)
         if given.mask is not None:
-            alpha = np.where(alpha > 0, given.mask[..., 0], np.float32(0))
+            part, alpha = region(box, alpha.shape), np.zeros_like(alpha)
+            alpha[part] = given.mask[part][..., 0] * feather(box, alpha.shape)
         radiance = over(colour, alpha, self._backdrop.radiance(frame, given.picture), self._developer)
         return Relit(self._developer.display(radiance), radiance, alpha)
 
@@ -202,35 +226,40 @@ class Report:
     """Those that an earlier, interrupted run had finished."""
     warnings: tuple[str, ...]
     """What the user should know, a line each."""
+    framing: Framing
+    """Where the networks looked; the same source under another light need not be searched again."""
 
 
 def relight_shot(pipeline: PortraitRelightPipeline, source: Path, output: Path, light: ShotLight,
-                 options: ShotOptions = ShotOptions(), progress: Callable[[int, int], None] | None = None) -> Report:
+                 options: ShotOptions = ShotOptions(), progress: Callable[[int, int], None] | None = None,
+                 framing: Framing | None = None, keep_parts: bool = False) -> Report:
     """Relight a video, an image or a folder of images into ``output``, whose suffix says what it becomes.
 
-    Interrupted, by whatever ``progress(done, total)`` raises too, the same call goes on where it stopped. AssetError
-    or SpecError in one line.
+    Interrupted, by whatever ``progress(done, total)`` raises too, the same call goes on where it stopped. framing: of
+    an earlier report on the same source and pipeline. keep_parts: see :func:`relight.footage.write.open_writer`.
+    AssetError or SpecError in one line.
     """
     from relight.footage.read import open_footage
     from relight.footage.write import open_writer
 
     footage = open_footage(source)
-    key = "\n".join([pipeline.digest, light.digest, repr(dataclasses.replace(options, exr=None))])
+    shot = Shot(pipeline, footage, light, options, framing)
+    key = "\n".join([importlib.metadata.version("pixelcube"), str(pipeline.device), pipeline.digest, light.digest,
+                     repr(dataclasses.replace(options, exr=None))])
     if Path(options.background).is_file():
         key += digest_file(options.background)
     if options.mask is not None:
         key += open_footage(options.mask).identity()
-    with open_writer(output, footage, key, options.exr) as writer:
-        shot = Shot(pipeline, footage, light, options)
-        resumed = done = writer.done
-        if progress is not None:
-            progress(done, footage.frames)
-        for relit in shot.frames(done):
-            writer.write(relit.picture, relit.radiance if options.exr else None)
-            done += 1
-            if progress is not None:
-                progress(done, footage.frames)
-    warnings = [] if shot.framing.found else ["no face was found: the middle of the picture was relit as it stands"]
+    tell = progress or (lambda done, total: None)
+    with open_writer(output, footage, key, options.exr, keep_parts) as writer:
+        found = shot.framing.found
+        resumed = writer.done
+        tell(resumed, footage.frames)
+        with contextlib.closing(shot.frames(resumed)) as frames:
+            for done, relit in enumerate(frames, resumed + 1):
+                writer.write(relit.picture, relit.radiance if options.exr else None)
+                tell(done, footage.frames)
+    warnings = [] if found else ["no face was found: the middle of the picture was relit as it stands"]
     if footage.damage:
         warnings.append(footage.damage)
-    return Report(output, done, resumed, tuple(warnings))
+    return Report(output, footage.frames, resumed, tuple(warnings), shot.framing)

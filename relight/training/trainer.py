@@ -64,7 +64,7 @@ class Trainer:
         self._delit = Delit(config.delight, config.delight_share, self.world.device) if config.delight else None
         self._loader = PortraitLoader(config.data, config.batch // config.accumulate, workers=config.workers,
                                       rank=self.world.rank, world_size=self.world.size, device=self.world.device,
-                                      stage=relighter.stage)
+                                      stage=None if self._delit else relighter.stage)
         self._folder = Path(config.output)
         self._stop = False
         self.step = self._resume()

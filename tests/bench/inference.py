@@ -75,9 +75,7 @@ def bare_seconds(pipeline: PortraitRelightPipeline, frames: int, size: tuple[int
 
 def measure(video: Path | None, model: str, frames: int, size: int, rounds: int) -> dict[str, Any]:
     """Both sides in turn; what is printed as JSON."""
-    pipeline = PortraitRelightPipeline.from_pretrained(model)
-    if torch.cuda.is_available():
-        pipeline.to("cuda")
+    pipeline = PortraitRelightPipeline.from_pretrained(model).on_best_device()
     ratios, seconds = [], []
     with tempfile.TemporaryDirectory() as folder:
         video = video or panned(Path(folder) / "source.mp4", frames, size)

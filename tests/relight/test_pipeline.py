@@ -13,9 +13,10 @@ import torch
 from assets.errors import AssetError, SpecError
 from relight.footage.encode import H264Stream
 from relight.footage.read import open_footage
+from relight.pipeline.framing import feather, region
 from relight.pipeline.light import ShotLight
 from relight.pipeline.portrait import PortraitRelightPipeline, Settings
-from relight.pipeline.shot import ShotOptions, relight_shot
+from relight.pipeline.shot import Shot, ShotOptions, relight_shot
 from relight.relighter import Relighter
 from synth.lighting.envmap import EnvMap
 from tests.relight.tiny import backbone, clip
@@ -170,16 +171,6 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(pipeline, tmp_path, monke
     np.testing.assert_array_equal(decoded(tmp_path / "out.mp4"), decoded(tmp_path / "whole.mp4"))
 
 
-def test_windows_leave_no_seam(pipeline, tmp_path):
-    """Frame differences at the borders of windows, over those inside, of a picture that does not change."""
-    pictures = np.repeat(np.random.default_rng(2).uniform(0, 1, (1, 40, 48, 3)).astype(np.float32), 20, axis=0)
-    made = pipeline.with_settings(still_noise=False)(pictures, ShotLight([sky()], spin=360)).pictures
-    steps = np.abs(np.diff(made, axis=0)).mean(axis=(1, 2, 3))
-    borders = [k for k in range(len(steps)) if k % 4 in (3, 0, 1) and 3 <= k]
-    inside = [k for k in range(len(steps)) if k not in borders]
-    assert steps[borders].mean() <= 1.2 * steps[inside].mean()
-
-
 def test_keeping_the_background_changes_nothing_where_nobody_is(pipeline, tmp_path):
     pictures = np.random.default_rng(3).integers(0, 256, (2, 40, 48, 3), np.uint8)
     made = pipeline(pictures, sky(), background="keep")
@@ -193,13 +184,17 @@ def test_masks_decide_who_is_relit_and_must_fit(pipeline, tmp_path):
     from PIL import Image
 
     source = film(tmp_path / "in.mp4", frames=3)
-    for name, size, value in (("masks", (48, 40), 0), ("small", (24, 20), 255)):
+    for name, size, value in (("masks", (48, 40), 0), ("everywhere", (48, 40), 255), ("small", (24, 20), 255)):
         (tmp_path / name).mkdir()
         for frame in range(3):
             Image.new("L", size, value).save(tmp_path / name / f"{frame}.png")
     relight_shot(pipeline, source, tmp_path / "out", ShotLight([sky()]),
                  ShotOptions(background="keep", mask=tmp_path / "masks"))
     assert np.abs(decoded(tmp_path / "out") - decoded(source)).max() < 0.01
+    shot = Shot(pipeline, open_footage(source), ShotLight([sky()]), ShotOptions(mask=tmp_path / "everywhere"))
+    alpha, box = next(shot.frames()).alpha, shot.framing.rectangle(0)
+    part = region(box, alpha.shape)
+    np.testing.assert_allclose(alpha[part], feather(box, alpha.shape), atol=1e-6)
     with pytest.raises(SpecError, match="small: 3 masks of 24x20, expected 3 of 48x40"):
         relight_shot(pipeline, source, tmp_path / "other", ShotLight([sky()]), ShotOptions(mask=tmp_path / "small"))
 
@@ -210,15 +205,18 @@ def test_an_image_as_background_and_linear_frames(pipeline, tmp_path):
     from assets.images import read_hdr
 
     Image.new("RGB", (10, 90), (0, 0, 255)).save(tmp_path / "blue.png")
-    source = film(tmp_path / "in.mp4", frames=2, size=(48, 42))
-    relight_shot(pipeline, source, tmp_path / "out", ShotLight([sky()], exposure=-2),
-                 ShotOptions(background=str(tmp_path / "blue.png"), exr=tmp_path / "linear"))
-    made = decoded(tmp_path / "out")
-    assert made.shape == (2, 42, 48, 3)
+    (tmp_path / "nobody").mkdir()
+    for frame in range(2):
+        Image.new("L", (48, 42), 0).save(tmp_path / "nobody" / f"{frame}.png")
+    source, light = film(tmp_path / "in.mp4", frames=2, size=(48, 42)), ShotLight([sky()], exposure=-2)
+    options = ShotOptions(str(tmp_path / "blue.png"), mask=tmp_path / "nobody", exr=tmp_path / "linear")
+    relight_shot(pipeline, source, tmp_path / "out", light, options)
+    np.testing.assert_allclose(decoded(tmp_path / "out"), np.broadcast_to([0.0, 0.0, 1.0], (2, 42, 48, 3)), atol=0.01)
     linear = read_hdr(sorted((tmp_path / "linear").glob("*.exr"))[0])
-    assert linear.shape == (42, 48, 3) and linear[..., 2].max() > 1  # two stops under: white is 4 and more
-    with pytest.raises(AssetError, match="^.*no.png: "):
-        relight_shot(pipeline, source, tmp_path / "bad", ShotLight([sky()]), ShotOptions(str(tmp_path / "no.png")))
+    np.testing.assert_allclose(linear[..., 2], 2.0**-light.film.exposure_ev, rtol=0.01)
+    with pytest.raises(AssetError, match="no.png: "):
+        relight_shot(pipeline, source, tmp_path / "bad", light, ShotOptions(str(tmp_path / "no.png")))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_the_command(pipeline, tmp_path, capsys):
@@ -230,11 +228,27 @@ def test_the_command(pipeline, tmp_path, capsys):
     arguments = ["relight", str(source), "--model", str(tmp_path / "model"), "-o", str(tmp_path / "out")]
     assert main([*arguments, "--hdri", str(tmp_path / "mine.exr"), "sunsky/0012", "--spin", "0", "90"]) == 0
     shown = capsys.readouterr()
-    assert shown.out.split() == [str(tmp_path / "out" / name) for name in ("me.mine.mp4", "me.0012.mp4")]
-    assert "no face was found" in shown.err
+    assert shown.out.split() == [str(tmp_path / "out" / name) for name in ("me-mine.mp4", "me-0012.mp4")]
+    assert "no face was found" in shown.err and not list((tmp_path / "out").glob(".*"))
     assert [open_footage(place).frames for place in shown.out.split()] == [3, 3]
     assert main([*arguments, "--hdri", "a", "b", "--spin", "1", "2", "3"]) == 2
     assert "--spin: 3 numbers for 2 lights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind,hdri,output,expected", [
+    ("video", ["a.exr"], None, ["out/relit/me-a.mp4"]), ("video", ["a.exr"], "x.mov", ["x.mov"]),
+    ("video", ["a.exr"], "new", ["new/me-a.mp4"]), ("video", ["a", "b/a"], "new", ["new/me-a.mp4", "new/me-a-2.mp4"]),
+    ("image", ["a"], None, ["out/relit/me-a.png"]), ("image", ["a"], "x.jpg", ["x.jpg"]),
+    ("images", ["a"], "new", ["new"]), ("images", ["a.1"], None, ["out/relit/me-a"]),
+    ("images", ["a", "b"], "new", ["new/me-a", "new/me-b"]),
+])
+def test_where_results_go(kind, hdri, output, expected):
+    from pathlib import Path
+
+    from ray_jobs.cli.relight import Relight
+
+    command = Relight(Path("me.bmp" if kind == "image" else "me"), tuple(hdri), output=output and Path(output))
+    assert [str(place) for place in command.outputs(kind)] == expected
 
 
 @pytest.mark.parametrize("name,content", [("none.mp4", b""), ("text.mp4", b"not a video at all" * 99)])

@@ -1,7 +1,7 @@
 """What the weights that ship must do, on people that they never saw.
 
 ``data/held_out.png`` is twelve stills in a row, each under another light, of the clips of
-``ray_jobs/jobs/test128.yaml``, whose people and maps are of the test split, as ``python -m tests.relight.held_out`` makes it.
+``ray_jobs/jobs/test128.yaml``, whose people and maps are of the test split; ``python -m tests.relight.held_out``.
 """
 
 from __future__ import annotations

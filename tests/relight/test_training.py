@@ -141,6 +141,17 @@ def _start(url, folder):
 # --- checkpoints ----------------------------------------------------------------------------------------------------
 
 
+def test_relight_learns_from_what_delight_predicts(url, tmp_path):
+    assert config(url, tmp_path).stage == "relight"
+    new_relighter(config(url, tmp_path, stage="delight")).save_pretrained(tmp_path / "delight")
+    chained = {"delight": str(tmp_path / "delight"), "delight_share": 1.0}
+    for name, fields in (("true", {}), ("chained", chained)):
+        assert not train(config(url, tmp_path / name, steps=2, **fields)).interrupted
+    assert losses(tmp_path / "true") != losses(tmp_path / "chained")
+    with pytest.raises(pydantic.ValidationError, match="only relight is given its predictions"):
+        config(url, tmp_path / "x", stage="delight", **chained)
+
+
 def test_a_checkpoint_cut_short_is_named_and_the_one_before_it_taken(url, whole, tmp_path):
     train(config(url, tmp_path, steps=6, keep=3))
     newest = tmp_path / "step-00000006" / "optimizer.safetensors"

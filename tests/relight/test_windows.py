@@ -66,7 +66,7 @@ def test_working_ahead_keeps_order_and_bounds_what_is_made():
     stream = ahead(items(), 2)
     assert next(stream) == 0
     stream.close()
-    assert len(made) <= 5 and threading.active_count() >= 1
+    assert len(made) <= 5
     assert not any(thread.name == "ahead" for thread in threading.enumerate())
     assert list(ahead(iter(range(100)), 3)) == list(range(100))
 
@@ -80,3 +80,4 @@ def test_what_goes_wrong_ahead_is_raised_in_its_place():
     assert next(stream) == 1
     with pytest.raises(SpecError, match="broken"):
         next(stream)
+    assert not any(thread.name == "ahead" for thread in threading.enumerate())
