@@ -6,6 +6,8 @@ DELIGHT and RELIGHT are what ``pixelcube train`` leaves (OUTPUT/model). FOLDER i
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import secrets
 import shutil
@@ -18,6 +20,7 @@ from relight.pipeline.portrait import PortraitRelightPipeline, Settings
 from relight.relighter import Relighter
 
 CARD = ("README.md", "training.json")
+EVERY = 100
 
 
 def pack(delight: Path, relight: Path, folder: Path, settings: Settings | None = None) -> None:
@@ -30,12 +33,36 @@ def pack(delight: Path, relight: Path, folder: Path, settings: Settings | None =
         for stage, source in (("delight", delight), ("relight", relight)):
             for name in CARD:
                 shutil.copyfile(source / name, staging / stage / name)
+            with (staging / stage / "log.csv").open("w", newline="") as file:
+                csv.writer(file).writerows([("run", "step", "name", "value"), *history(source)])
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(staging, folder)
     except OSError as error:
         raise AssetError(f"{one_line(folder)}: cannot be written ({one_line(error)})") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def history(model: Path) -> list[tuple[str, int, str, str]]:
+    """Run, step, name and value of a model's curves, those of the runs that it went on from first: what validation
+    said, and the loss as means of EVERY steps. Empty where a run's log is not beside its model."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    start = json.loads((model / "training.json").read_text())["model"]["start"]
+    rows = history(Path(start)) if start and (Path(start) / "training.json").is_file() else []
+    if not (model.parent / "log").is_dir():
+        return rows
+    log, run = EventAccumulator(str(model.parent / "log"), {"scalars": 0}), model.parent.name
+    log.Reload()
+    for name in log.Tags()["scalars"]:
+        points = [(event.step, event.value) for event in log.Scalars(name)]
+        if name == "train/loss":
+            points = [(points[k][0], sum(value for _, value in points[k:k + EVERY]) / EVERY)
+                      for k in range(0, len(points) - EVERY + 1, EVERY)]
+        elif not name.startswith("validation/"):
+            continue
+        rows += [(run, step, name, f"{value:.4g}") for step, value in points]
+    return rows
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from ray_jobs.cli import validate
 from ray_jobs.cli.main import main
 
 COMMANDS = (["doctor"], ["render"], ["inspect"], ["validate"], ["export"], ["assets"], ["assets", "list"],
-            ["assets", "fetch"], ["assets", "verify"])
+            ["assets", "fetch"], ["assets", "verify"], ["relight"], ["app"], ["evaluate"], ["showcase"], ["train"])
 HEAVY = ("av", "bpy", "drjit", "jinja2", "mitsuba", "OpenEXR", "OpenImageIO", "PIL", "pyarrow", "ray", "scipy", "smplx",
          "torch")
 

@@ -20,7 +20,7 @@ def stages(tmp_path_factory):
     for stage in ("delight", "relight"):
         Relighter(stage, backbone("small", stage, folder)).save_pretrained(folder / stage)
         for name in CARD:
-            (folder / stage / name).write_text(f"{stage} {name}")
+            (folder / stage / name).write_text('{"model": {"start": null}}' if name.endswith("json") else stage)
     return folder
 
 
@@ -45,5 +45,6 @@ def test_packed_they_are_a_pipeline_with_their_cards(stages, tmp_path):
         pack(stages / "delight", stages / "relight", tmp_path / "model", Settings(size=32))
     made = PortraitRelightPipeline.from_pretrained(tmp_path / "model").relight_batch(clip(1))["target"]
     assert made.isfinite().all()
-    assert (tmp_path / "model" / "relight" / "training.json").read_text() == "relight training.json"
+    assert (tmp_path / "model" / "relight" / "README.md").read_text() == "relight"
+    assert (tmp_path / "model" / "relight" / "log.csv").read_text() == "run,step,name,value\n"
     assert [file.name for file in tmp_path.iterdir()] == ["model"]

@@ -70,7 +70,7 @@ def test_a_stop_of_exposure_is_about_a_stop_of_the_person(pipeline, people):
     good = 0
     for still in people:
         dim, bright = (np.median(person(pipeline([still], ShotLight([side_lamp()], exposure=ev)))[0])
-                       for ev in (-1, 0))
+                       for ev in (0, 1))
         good += 0.7 <= np.log2(bright / dim) <= 1.3
     assert good >= 0.8 * len(people)
 
@@ -81,7 +81,7 @@ def test_windows_meet_without_a_seam(pipeline, people):
     from relight.pipeline.portrait import InMemory
 
     wide = np.concatenate([people[0], people[0][:, ::-1]], axis=1)
-    pictures = [np.ascontiguousarray(wide[:, shift // 2:shift // 2 + 128]) for shift in range(100)]
+    pictures = [np.ascontiguousarray(wide[:, shift:shift + 128]) for shift in range(100)]
     shot = Shot(pipeline, InMemory(pictures), ShotLight([side_lamp()], spin=90))
     made = np.stack([relit.picture for relit in shot.frames()])
     steps = np.abs(np.diff(made, axis=0)).mean(axis=(1, 2, 3))
