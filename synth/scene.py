@@ -26,7 +26,8 @@ LABELS = ("skin", "lips", "sclera", "iris", "cornea", "lashes", "brows", "beard"
 class Material:
     """A Disney-principled surface: a diffuse base under a dielectric gloss, optionally with a clear coat.
 
-    With ``scatter`` the base is not a surface but flesh: light leaves it some way from where it entered.
+    With ``scatter`` the base is not a surface but flesh: light leaves it some way from where it entered. A surface with
+    no gloss at all is Lambertian, see :attr:`lambertian`.
     """
 
     albedo: np.ndarray
@@ -44,6 +45,11 @@ class Material:
     scatter: np.ndarray | None = None
     """(3,) float32 metres: mean free path of red, green and blue light beneath the surface; None for none. With the
     albedo it fixes the diffusion profile (Christensen & Burley 2015); a random walk takes the same."""
+
+    @property
+    def lambertian(self) -> bool:
+        """Whether it is exactly Lambertian, whatever its roughness: no gloss, no clear coat, no flesh."""
+        return self.specular == 0 and self.scatter is None and np.ndim(self.clearcoat) == 0 and self.clearcoat == 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,8 +178,8 @@ class Subject:
     strands: tuple[Strands, ...] = ()
     """Hair, carried by the vertices."""
     living: Mapping[str, Sequence[Material]] = dataclasses.field(default_factory=dict)
-    """Materials that change over time, by name: T of them, of the same shapes as the one in ``materials``; frames
-    that don't change may repeat the same object."""
+    """Materials that change over time, by name: T of them, of the same shapes as the one in ``materials``, and
+    Lambertian where it is; frames that don't change may repeat the same object."""
 
     def frames(self, chosen: Sequence[int]) -> Subject:
         """The same person in chosen frames only, in their order."""

@@ -14,7 +14,7 @@ from assets.errors import SpecError
 from synth.lighting.sequence import SequenceSpec
 from synth.seeds import Seeds
 
-CODE_VERSION = "0.7"
+CODE_VERSION = "0.8"
 """Part of every clip's id: raise it whenever the pixels of an unchanged specification change."""
 
 

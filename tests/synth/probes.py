@@ -6,7 +6,7 @@ import numpy as np
 
 from synth.camera.camera import Camera, look_at
 from synth.lighting.envmap import EnvMap
-from synth.lighting.sphere import directions
+from synth.lighting.sphere import directions, solid_angles
 from synth.scene import Material, MeshPart, Subject
 
 AXES = {"+X": (1, 0, 0), "-X": (-1, 0, 0), "+Y": (0, 1, 0), "-Y": (0, -1, 0), "+Z": (0, 0, 1), "-Z": (0, 0, -1)}
@@ -54,8 +54,26 @@ def uniform(height: int = 32, radiance: float = 1.0) -> EnvMap:
 
 
 def matte(albedo=0.5) -> Material:
-    """As near to Lambert as the principled model comes: no gloss at all."""
+    """Lambertian."""
     return Material(np.full(3, albedo, np.float32), roughness=1.0, specular=0.0)
+
+
+def assert_lambertian(channels: dict[str, np.ndarray], light: EnvMap, albedo: float) -> None:
+    """What is seen of a sphere without gloss, under ``light`` and in even light, is Lambert's law: in each of four
+    rings from the middle to the outline."""
+    inside = channels["alpha"] == 1
+    normal = channels["normal"][inside].astype(np.float64)
+    fine = light.resized(4 * light.height)
+    power = (fine.data * solid_angles(fine.height)[..., None]).reshape(-1, 3)
+    lit = np.flatnonzero(power.any(-1))
+    irradiance = np.maximum(normal @ directions(fine.height).reshape(-1, 3)[lit].T, 0) @ power[lit]
+    seen, even = channels["rgb.000"][inside], channels["flat"][inside]
+    radius = np.hypot(*(np.argwhere(inside) - (np.array(inside.shape) - 1) / 2).T)
+    for ring in np.array_split(np.argsort(radius), 4):
+        np.testing.assert_allclose(seen[ring].mean(0), albedo / np.pi * irradiance[ring].mean(0), rtol=0.01)
+        np.testing.assert_allclose(even[ring].mean(0), albedo, rtol=0.01)
+    assert np.abs(seen - albedo / np.pi * irradiance).mean() < 0.03 * seen.mean()
+    assert not channels["specular.000"].any()
 
 
 def assert_lit_from(axis: np.ndarray, channels: dict[str, np.ndarray]) -> None:

@@ -19,7 +19,17 @@ from synth.lighting.sphere import directions
 from synth.renderers import make_renderer
 from synth.scene import Fibre, Glass, Material
 from tests.synth.flesh import ball, eye, hairy, shelled
-from tests.synth.probes import AXES, assert_lit_from, camera_at, front_camera, matte, sphere_subject, spot, uniform
+from tests.synth.probes import (
+    AXES,
+    assert_lambertian,
+    assert_lit_from,
+    camera_at,
+    front_camera,
+    matte,
+    sphere_subject,
+    spot,
+    uniform,
+)
 
 needs_bpy = pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="needs bpy")
 GEOMETRY = ("alpha", "albedo", "normal", "depth", "position", "flow")
@@ -111,6 +121,17 @@ def test_white_furnace(renderer):
     image = channels["rgb.000"][(channels["alpha"] == 1) & facing]
     assert abs(image.mean() - 1) < 0.02, image.mean()
     assert abs(channels["flat"][(channels["alpha"] == 1) & facing].mean() - 1) < 0.02
+
+
+@needs_bpy
+@pytest.mark.parametrize("roughness", [0.0, 1.0])
+def test_without_gloss_a_surface_is_lambertian(renderer, roughness):
+    """Whatever its roughness, by which the principled base gets darker or brighter at grazing angles."""
+    texel = np.zeros((32, 64, 3), np.float32)
+    texel[9, 54] = 2000
+    chalk = Material(np.full(3, 0.8, np.float32), roughness=roughness, specular=0.0)
+    channels = render(renderer, sphere_subject(chalk, rows=96), [EnvMap(texel)], samples=64)[0].channels
+    assert_lambertian(channels, EnvMap(texel), 0.8)
 
 
 @needs_bpy
@@ -252,6 +273,17 @@ def test_denoised_pictures_are_smooth_and_say_so(renderer):
     errors = [np.abs(channels["rgb.000"] - truth).mean() for channels in (noisy, clean)]
     assert errors[1] < 0.7 * errors[0]
     np.testing.assert_allclose(clean["diffuse.000"] + clean["specular.000"], clean["rgb.000"], atol=1e-6)
+
+
+@needs_bpy
+def test_facets_shade_themselves(renderer):
+    """Blender moves shadow rays off coarse meshes unless told not to: light from behind reaches further round, by 15 %
+    of the picture instead of 6 %."""
+    light = [spot((0.3, 0.2, -0.93), cosine=0.8)]
+    coarse = sphere_subject(matte(), rows=8)
+    ours, theirs = (render(who, coarse, light, samples=64)[0].channels["rgb.000"].mean()
+                    for who in (renderer, make_renderer("mitsuba")))
+    assert ours == pytest.approx(theirs, rel=0.1)
 
 
 @needs_bpy

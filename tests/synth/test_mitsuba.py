@@ -13,7 +13,17 @@ from synth.lighting.envmap import EnvMap
 from synth.lighting.sphere import directions, solid_angles
 from synth.renderers import limit_threads, make_renderer
 from synth.scene import Material
-from tests.synth.probes import AXES, assert_lit_from, camera_at, front_camera, matte, sphere_subject, spot, uniform
+from tests.synth.probes import (
+    AXES,
+    assert_lambertian,
+    assert_lit_from,
+    camera_at,
+    front_camera,
+    matte,
+    sphere_subject,
+    spot,
+    uniform,
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +117,16 @@ def test_white_furnace(renderer):
     image = frame.channels["rgb.000"][solid & facing]
     assert abs(image.mean() - 1) < 0.02, image.mean()
     np.testing.assert_array_equal(frame.channels["rgb.000"].shape, frame.channels["flat"].shape)
+
+
+@pytest.mark.parametrize("roughness", [0.0, 1.0])
+def test_without_gloss_a_surface_is_lambertian(renderer, roughness):
+    """Whatever its roughness, by which the principled base gets darker or brighter at grazing angles."""
+    texel = np.zeros((32, 64, 3), np.float32)
+    texel[9, 54] = 2000
+    chalk = Material(np.full(3, 0.8, np.float32), roughness=roughness, specular=0.0)
+    channels = render(renderer, sphere_subject(chalk, rows=96), [EnvMap(texel)], samples=64)[0].channels
+    assert_lambertian(channels, EnvMap(texel), 0.8)
 
 
 def disney_diffuse(normal, view, light, roughness):

@@ -13,32 +13,41 @@ from tests.synth.flesh import cabinet, camera_on
 from tests.synth.test_transport_render import sun
 
 
+def bumpy():
+    """A cabinet whose stone is bumpy and lacquered; the ball under the hair is Lambertian."""
+    bumps = np.random.default_rng(0).normal(0, 0.4, (32, 32, 3)).astype(np.float32)
+    bumps[..., 2] = 1
+    bumps /= np.linalg.norm(bumps, axis=-1, keepdims=True)
+    return cabinet(
+        stone=Material(np.float32([0.8, 0.6, 0.4]), roughness=0.3, specular=0.7, clearcoat=0.8, clearcoat_gloss=0.6,
+                       normal_map=bumps),
+        flesh=Material(np.float32([0.6, 0.35, 0.25]), roughness=0.35, specular=0.5),
+        hair=Material(np.float32([0.4, 0.5, 0.8]), roughness=1.0, specular=0.0, normal_map=bumps))
+
+
 @pytest.fixture(scope="module")
 def portrait():
-    """The cabinet before its bumpy, lacquered stone."""
+    """The cabinet, seen before its stone."""
     if make_renderer("mitsuba", os.environ.get("PIXELCUBE_TEST_VARIANT", "auto")).variant == "scalar_rgb":
         pytest.skip("the scalar variant has no light transport")
     from synth.renderers.mitsuba.scene import PortraitScene
 
-    bumps = np.random.default_rng(0).normal(0, 0.4, (32, 32, 3)).astype(np.float32)
-    bumps[..., 2] = 1
-    subject = cabinet(
-        stone=Material(np.float32([0.8, 0.6, 0.4]), roughness=0.3, specular=0.7, clearcoat=0.8, clearcoat_gloss=0.6,
-                       normal_map=bumps / np.linalg.norm(bumps, axis=-1, keepdims=True)),
-        flesh=Material(np.float32([0.6, 0.35, 0.25]), roughness=0.35, specular=0.5))
+    subject = bumpy()
     scene = PortraitScene(subject, 48, 48, 32)
     scene.set_materials(subject.materials_at(0))
     scene.set_frame(subject.vertices[0], camera_on("stone"))
     return scene
 
 
-def test_surfaces_answer_as_mitsubas_do(portrait):
-    """Its BSDF in random directions, seen from either side."""
+@pytest.mark.parametrize("body", ["hair", "stone"])
+def test_surfaces_answer_as_mitsubas_do(portrait, body):
+    """Its BSDF in random directions, seen from either side: of a Lambertian ball between strands, and of the stone."""
     import drjit as dr
     import mitsuba as mi
 
     from synth.renderers.mitsuba.path import camera_rays
 
+    portrait.set_frame(bumpy().vertices[0], camera_on(body))
     pixels = np.flatnonzero(portrait.touched).astype(np.uint32)
     sampler, ray = camera_rays(portrait.scene.sensors()[0], pixels, 16, 1)
     si = portrait.scene.ray_intersect(ray)
@@ -51,7 +60,8 @@ def test_surfaces_answer_as_mitsubas_do(portrait):
     gloss = dr.select(facing, surface.gloss(light), 0)
     value = dr.select(facing, surface.diffuse(light), 0) + gloss
     context, local = mi.BSDFContext(), si.to_local(light)
-    assert 0.3 < np.array(facing).mean() < 0.6
+    assert 0.3 < np.array(facing).sum() / np.array(known).sum() < 0.6
+    assert np.array(known).sum() > 10_000 and np.array(gloss).any() == (body == "stone")
     expected = si.bsdf().eval(context, si, local, known)
     np.testing.assert_allclose(np.array(value), np.array(expected), rtol=2e-3, atol=1e-5)
     expected = portrait.surfaces.twin(si, known).eval(context, si, local, known).x

@@ -27,7 +27,7 @@ def kind(material: AnyMaterial) -> tuple:
         return ("fibre",)
     maps = (material.albedo, material.roughness, material.clearcoat)
     return ("surface", *(np.ndim(image) >= 2 for image in maps), coated(material), material.normal_map is None,
-            material.scatter is None)
+            material.scatter is None, material.lambertian)
 
 
 def coated(material: Material) -> bool:
@@ -80,14 +80,17 @@ class LiveMaterial:
 
     def _surface(self, material: Material):
         nodes = self._nodes
-        names = ("albedo", "roughness", "clearcoat") if coated(material) else ("albedo", "roughness")
+        names = ["albedo"] + ["roughness"] * (not material.lambertian) + ["clearcoat"] * coated(material)
         self._sources = {name: nodes.source(getattr(material, name)) for name in names}
-        albedo, roughness = self._sources["albedo"].value, self._sources["roughness"].value
+        albedo = self._sources["albedo"].value
         normal = None
         if material.normal_map is not None:
             self._sources["normal_map"] = nodes.source(material.normal_map)
             normal = nodes.add("ShaderNodeNormalMap", Color=self._sources["normal_map"].value)
-        view = disney.cosine(nodes, normal)
+        if material.lambertian:
+            lit = nodes.add("ShaderNodeBsdfDiffuse", Color=albedo, Roughness=0.0, Normal=normal)
+            return lit, nodes.add("ShaderNodeEmission", Color=albedo)
+        roughness, view = self._sources["roughness"].value, disney.cosine(nodes, normal)
         if material.scatter is None:
             base = disney.diffuse(nodes, albedo, roughness, view, normal)
         else:
@@ -109,6 +112,8 @@ class LiveMaterial:
             image = getattr(material, name)
             if shown is None or getattr(shown, name) is not image:
                 source.show(image / 2 + 0.5 if name == "normal_map" else image)
+        if material.lambertian:
+            return
         # Mitsuba, updated in place, takes none for a thousandth: a glow at grazing angles under a sun.
         self._gloss.inputs["Specular IOR Level"].default_value = max(material.specular, 1e-3)
         if coated(material):

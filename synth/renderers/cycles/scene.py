@@ -62,7 +62,7 @@ class PortraitScene:
             for owner in owned:
                 data.materials.append(self._materials[owner.material].block)
             item = bpy.data.objects.new(data.name, data)
-            item.cycles.shadow_terminator_geometry_offset = 0.0
+            item.shadow_terminator_geometry_offset = 0.0  # (that of ``item.cycles`` is no longer read)
             self.scene.collection.objects.link(item)
         self._world = World()
         self.scene.world = self._world.block  # for good: each assignment uploads every strand again

@@ -36,7 +36,7 @@ def shapes(material: AnyMaterial) -> tuple:
         return ("fibre",)
     return ("surface", texels(material.albedo).shape, texels(material.roughness).shape,
             None if material.normal_map is None else material.normal_map.shape, texels(material.clearcoat).shape,
-            material.scatter is None)
+            material.scatter is None, material.lambertian)
 
 
 def scatters(material: AnyMaterial) -> bool:
@@ -55,8 +55,12 @@ def describe(material: AnyMaterial, lobe: str = "all") -> dict:
         return kind | {"int_ior": float(material.ior), "ext_ior": 1.0}
     if isinstance(material, Fibre):
         return {"type": "hair", **_fibre_parameters(material, lobe == "gloss")}
-    surface = {"type": "diffuse", "reflectance": {"type": "rgb", "value": [1.0, 1.0, 1.0]}} if lobe == "base" \
-        else _principled(material, lobe == "gloss")
+    if lobe == "base":
+        surface = {"type": "diffuse", "reflectance": {"type": "rgb", "value": [1.0, 1.0, 1.0]}}
+    elif material.lambertian:  # the principled base is darker at grazing angles, and where rough it reflects back
+        surface = {"type": "diffuse", "reflectance": _texture(_BLACK if lobe == "gloss" else material.albedo)}
+    else:
+        surface = _principled(material, lobe == "gloss")
     if material.normal_map is not None:
         surface = {"type": "normalmap", "normalmap": _texture(material.normal_map / 2 + 0.5), "nested": surface}
     return {"type": "twosided", "nested": surface}  # lashes, ears and garments show their backs
@@ -120,16 +124,18 @@ class LiveBsdf:
         values = {"specular": float(material.specular), "clearcoat_gloss.value": float(material.clearcoat_gloss)} \
             if shown is None or (shown.specular, shown.clearcoat_gloss) != (
                 material.specular, material.clearcoat_gloss) else {}
-        textures = {"base_color.data": _BLACK if self._gloss_only else material.albedo,
-                    "roughness.data": material.roughness, "clearcoat.data": material.clearcoat}
-        before = {} if shown is None else {
-            "base_color.data": _BLACK if self._gloss_only else shown.albedo,
-            "roughness.data": shown.roughness, "clearcoat.data": shown.clearcoat}
+        textures, before = self._textures(material), {} if shown is None else self._textures(shown)
         values |= {key: mi.TensorXf(aligned(texels(image))) for key, image in textures.items()
                    if before.get(key) is not image}
         if material.normal_map is not None and (shown is None or shown.normal_map is not material.normal_map):
             values["normalmap.data"] = mi.TensorXf(aligned(texels(material.normal_map / 2 + 0.5)))
         return values
+
+    def _textures(self, material: Material) -> dict:
+        albedo = _BLACK if self._gloss_only else material.albedo
+        if material.lambertian:
+            return {"reflectance.data": albedo}
+        return {"base_color.data": albedo, "roughness.data": material.roughness, "clearcoat.data": material.clearcoat}
 
     def _write(self, values: Mapping) -> None:
         """Set parameters by the ends of their names; wrappers (two sides, a normal map) only add to the beginning."""

@@ -1,4 +1,4 @@
-"""Principled surfaces whose textures are read once, to be seen in the light of many directions.
+"""Principled and Lambertian surfaces whose textures are read once, to be seen in the light of many directions.
 
 Import only after a variant has been set. What Mitsuba's ``principled`` under ``normalmap`` and ``twosided`` answers
 (Burley 2012, "Physically based shading at Disney"; Estevez et al. 2019 for the shadows of bumps), for those of its
@@ -37,7 +37,8 @@ class Principled(Record):
     """Points of principled surfaces.
 
     Unit vectors of the world on the side from which they are seen: ``normal``, with the bumps of the normal map,
-    ``upright``, without, and ``view``. ``albedo``, ``roughness``, ``clearcoat``, ``eta``; ``coat``: its roughness.
+    ``upright``, without, and ``view``. ``albedo``, ``roughness``, ``clearcoat``, ``eta``, which is 1 where there is no
+    gloss and the base is Lambertian; ``coat``: its roughness.
     """
 
     def facing(self, light: mi.Vector3f) -> mi.Bool:
@@ -50,6 +51,7 @@ class Principled(Record):
         out, back = _schlick(cosine), _schlick(dr.dot(self.normal, self.view))
         retro = self.roughness * (1 + dr.dot(self.view, light))
         value = (1 - 0.5 * out) * (1 - 0.5 * back) + retro * (out + back + out * back * (retro - 1))
+        value = dr.select(self.eta == 1, 1, value)
         return self.albedo * (value * cosine * dr.inv_pi * self._bump_shadow(light))
 
     def gloss(self, light: mi.Vector3f) -> mi.Float:
@@ -87,7 +89,7 @@ def _tangent2(cosine: mi.Float) -> mi.Float:
 
 
 class Palette:
-    """The textures of a scene's principled materials, as its BSDFs have them now.
+    """The textures of a scene's surfaces but glass, as its BSDFs have them now.
 
     No dataclass, which Dr.Jit would take apart and carry through its loops.
     """
@@ -103,12 +105,13 @@ class Palette:
         self._textures = [{key: mi.Texture2f(tensor) for key in ("roughness", "clearcoat", "normalmap")
                            if (tensor := shown[name].texels(key)) is not None} for name in names]
         chosen = [materials[name] for name in names]
-        specular = np.sqrt(0.08 * np.maximum([material.specular for material in chosen], 1e-3))
+        specular = np.sqrt(0.08 * np.array([0 if material.lambertian else max(material.specular, 1e-3)
+                                            for material in chosen]))
         self._eta = mi.Float(aligned(2 / (1 - specular) - 1))
         self._coat = mi.Float(aligned(np.array([0.1 - 0.099 * material.clearcoat_gloss for material in chosen])))
 
     def number(self, si: mi.SurfaceInteraction3f, active: mi.Bool) -> mi.UInt32:
-        """1 + the place of the material that was met among the principled ones, or 0."""
+        """1 + the place of the material that was met among those of :class:`Principled`, or 0."""
         return dr.gather(mi.UInt32, self._numbers, dr.reinterpret_array(mi.UInt32, si.shape), active & si.is_valid())
 
     def read(self, si: mi.SurfaceInteraction3f, bsdf: mi.BSDFPtr, active: mi.Bool) -> Principled:
@@ -118,8 +121,9 @@ class Palette:
         roughness, clearcoat, bump = mi.Float(0), mi.Float(0), mi.Vector3f(0, 0, 1)
         for k, textures in enumerate(self._textures):
             here = known & (place == k)
-            roughness = dr.select(here, textures["roughness"].eval(si.uv, here)[0], roughness)
-            clearcoat = dr.select(here, textures["clearcoat"].eval(si.uv, here)[0], clearcoat)
+            if "roughness" in textures:  # nor clear coat is there in a Lambertian
+                roughness = dr.select(here, textures["roughness"].eval(si.uv, here)[0], roughness)
+                clearcoat = dr.select(here, textures["clearcoat"].eval(si.uv, here)[0], clearcoat)
             if "normalmap" in textures:
                 bump = dr.select(here, 2 * mi.Vector3f(*textures["normalmap"].eval(si.uv, here)) - 1, bump)
         # A two-sided surface seen from behind is mirrored in its plane. Bumps never face away (Schuessler et al. 2017).
