@@ -2,7 +2,7 @@
 
     pixelcube evaluate out/test128 --frames 2 --pairs 6
 
-then this. Columns: given, the light that is asked for, what the shipped model makes, truth; twelve people of the test split.
+then this. Columns: given, the light that is asked for, what the shipped model makes, truth; people of the test split.
 """
 
 from pathlib import Path
