@@ -27,7 +27,7 @@ IMAGE_SUFFIXES = {
 """Images that are written, and Pillow's options for each."""
 SEGMENT = 48
 """Pictures a part of a video: what a kill can cost, and the distance of key pictures."""
-CRF, PRESET = 17, "medium"
+CRF, PRESET = 17, "veryfast"
 """x264's quality (visually lossless) and effort."""
 
 

@@ -24,9 +24,15 @@ EVERY = 100
 
 
 def pack(delight: Path, relight: Path, folder: Path, settings: Settings | None = None) -> None:
-    """Write ``folder``, or replace what an earlier call left there; AssetError where it can't be written."""
-    stages = [Relighter.from_pretrained(place) for place in (delight, relight)]
-    pipeline = PortraitRelightPipeline(*stages, settings or Settings())
+    """Write ``folder``, or replace what an earlier call left there; AssetError where it can't be written.
+
+    settings: by default those that suit what the stages were trained on. Frames of a network that has only seen stills
+    don't know of each other: windows need no overlap, and the same noise for all is what does not flicker.
+    """
+    places = delight, relight
+    stages = [Relighter.from_pretrained(place) for place in places]
+    stills = all(json.loads((place / "training.json").read_text())["data"]["frames"] == 1 for place in places)
+    pipeline = PortraitRelightPipeline(*stages, settings or Settings(overlap=0 if stills else 2, still_noise=stills))
     staging = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         pipeline.save_pretrained(staging, half=True)

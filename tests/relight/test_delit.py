@@ -20,7 +20,8 @@ def stages(tmp_path_factory):
     for stage in ("delight", "relight"):
         Relighter(stage, backbone("small", stage, folder)).save_pretrained(folder / stage)
         for name in CARD:
-            (folder / stage / name).write_text('{"model": {"start": null}}' if name.endswith("json") else stage)
+            facts = '{"model": {"start": null}, "data": {"frames": 1}}'
+            (folder / stage / name).write_text(facts if name.endswith("json") else stage)
     return folder
 
 
