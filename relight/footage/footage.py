@@ -70,8 +70,8 @@ class Footage(abc.ABC):
         return self.pictures()
 
     @abc.abstractmethod
-    def pictures(self, start: int = 0) -> Iterator[np.ndarray]:
-        """Pictures ``start``, ``start`` + 1 ... to the last. AssetError when the file is no longer what it was."""
+    def pictures(self, start: int = 0, step: int = 1) -> Iterator[np.ndarray]:
+        """Every ``step``-th picture from ``start`` on. AssetError when the file is no longer what it was."""
 
     @property
     @abc.abstractmethod

@@ -41,9 +41,9 @@ class ImageFootage(Footage):
     def files(self) -> list[Path]:
         return self.paths
 
-    def pictures(self, start: int = 0) -> Iterator[np.ndarray]:
+    def pictures(self, start: int = 0, step: int = 1) -> Iterator[np.ndarray]:
         self.check_start(start)
-        for file in self.paths[start:]:
+        for file in self.paths[start::step]:
             with _opened(file) as image:
                 picture = _decode(file, image)
             _check_same(file, picture.shape[1], picture.shape[0], self.paths[0], self.width, self.height)

@@ -48,8 +48,14 @@ class VideoFootage(Footage):
     def files(self) -> list[Path]:
         return [self.path]
 
-    def pictures(self, start: int = 0) -> Iterator[np.ndarray]:
+    def pictures(self, start: int = 0, step: int = 1) -> Iterator[np.ndarray]:
         self.check_start(start)
+        for count, frame in enumerate(self._complete(start)):
+            if count % step == 0:  # making a picture of a frame takes longer than decoding it
+                yield self._picture(frame)
+
+    def _complete(self, start: int) -> Iterator[av.VideoFrame]:
+        """A decoded frame for every picture from ``start`` on: the one before it, or the first, where one is broken."""
         due, held, missing = start, None, 0
         if due == self.frames:
             return
@@ -57,15 +63,15 @@ class VideoFootage(Footage):
             if number >= due:
                 for _ in range(number - due):
                     missing += 1
-                    yield self._picture(frame if held is None else held)
-                yield self._picture(frame)
+                    yield frame if held is None else held
+                yield frame
                 due = number + 1
             held = frame
         if held is None:
             raise AssetError(f"{one_line(self.path)}: no picture can be decoded any more")
         for _ in range(self.frames - due):
             missing += 1
-            yield self._picture(held)
+            yield held
         if missing:
             self.damage = f"{one_line(self.path)}: {missing:,} of {self.frames:,} pictures are broken and stand still"
 

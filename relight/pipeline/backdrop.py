@@ -18,21 +18,23 @@ class Backdrop:
     def __init__(self, kind: str, light: ShotLight, developer: Developer, size: tuple[int, int]):
         """kind: ``envmap``, ``keep`` or the path of an image; size: width, height of the footage, pixels."""
         self._kind, self._light, self._developer, self._size = kind, light, developer, size
-        self._image = None if kind in ("envmap", "keep") else developer.radiance(read_cover(Path(kind), size))
+        self._image = None if kind in ("envmap", "keep") else read_cover(Path(kind), size)
 
-    def radiance(self, frame: int, picture: np.ndarray) -> np.ndarray:
-        """(H, W, 3) float32 scene-linear, for a frame whose source is ``picture`` (H, W, 3), display values."""
-        if self._image is not None:
-            return self._image
+    def seen(self, frame: int, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(H, W, 3) float32 display values, and scene-linear radiance, of a frame whose source is ``picture``."""
         if self._kind == "keep":
-            return self._developer.radiance(picture)
-        return self._still if not self._light.moves else self._seen(frame)
+            return picture, self._developer.radiance(picture)
+        return self._still if self._image is not None or not self._light.moves else self._moving(frame)
 
     @functools.cached_property
-    def _still(self) -> np.ndarray:
-        return self._seen(0)
+    def _still(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._moving(0) if self._image is None else (self._image, self._developer.radiance(self._image))
 
-    def _seen(self, frame: int) -> np.ndarray:
+    def _moving(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        radiance = self._environment(frame)
+        return self._developer.display(radiance), radiance
+
+    def _environment(self, frame: int) -> np.ndarray:
         width, height = self._size
         rays = View(0, 0, width, height, width, height).rays(self._light.camera(frame, width, height))
         return self._light.behind([frame], rays)[0]

@@ -9,6 +9,8 @@ import numpy as np
 from synth.camera.film import FILMIC_WHITE, RESPONSES, Film
 
 _LAST = 65535
+_EDGE = 1 / 512
+"""Alpha that is nothing, or less than everything by nothing, at 8 bits."""
 _FAINT = 0.1
 """Alpha below which a foreground's colour is not told from the little that is seen of it."""
 
@@ -60,3 +62,12 @@ def over(person: np.ndarray, alpha: np.ndarray, behind: np.ndarray, developer: D
     """(H, W, 3) float32 radiance: a person (H, W, 3), display values, with alpha (H, W), before radiance ``behind``."""
     alpha = alpha[..., None]
     return alpha * developer.radiance(person) + (1 - alpha) * behind
+
+
+def put_before(person: np.ndarray, alpha: np.ndarray, shown: np.ndarray, behind: np.ndarray, developer: Developer
+               ) -> np.ndarray:
+    """(H, W, 3) float32 display values of :func:`over`, computed where both are seen. shown: ``behind``, displayed."""
+    picture = np.where(alpha[..., None] > 0.5, person, shown)
+    mixed = (alpha > _EDGE) & (alpha < 1 - _EDGE)
+    picture[mixed] = developer.display(over(person[mixed], alpha[mixed], behind[mixed], developer))
+    return picture

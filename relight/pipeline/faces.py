@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from relight.pipeline.shot import Pictures
 
 LONG_SIDE = 320
 """Pixels of the long side of the copy that is searched: faces from a tenth of it upwards are found."""
@@ -82,21 +86,18 @@ def _cascade(name: str):
     return getattr(_CASCADES, name)
 
 
-def track_faces(pictures: Iterable[np.ndarray], fps: float = 25.0) -> np.ndarray | None:
+def track_faces(footage: Pictures, fps: float = 25.0) -> np.ndarray | None:
     """The box of one face in every frame of a clip: the one that is largest for longest.
 
-    Pictures (H, W, 3) of display values in [0, 1] are taken one at a time, about ``RATE`` a second are searched.
-    Returns (T, 4) float64 left, top, right, bottom in pixels: squares, smooth in time without lag; None if no face was
-    found in any frame.
+    About ``RATE`` pictures a second are read and searched, one at a time. Returns (T, 4) float64 left, top, right,
+    bottom in pixels: squares, smooth in time without lag; None if no face was found in any frame.
     """
-    step, frames, found, last = max(1, round(fps / RATE)), 0, [], None
-    for picture in pictures:
-        if frames % step == 0:
-            faces = find_faces(picture, last if len(found) % WHOLE else None)
-            found.append((frames, faces))
-            last = max(faces, key=lambda face: face[3] * face[2], default=None)
-        frames += 1
-    return follow(found, frames, fps)
+    step, found, last = max(1, round(fps / RATE)), [], None
+    for count, picture in enumerate(footage.pictures(step=step)):
+        faces = find_faces(picture, last if count % WHOLE else None)
+        found.append((count * step, faces))
+        last = max(faces, key=lambda face: face[3] * face[2], default=None)
+    return follow(found, footage.frames, fps)
 
 
 def follow(found: Sequence[tuple[int, np.ndarray]], frames: int, fps: float) -> np.ndarray | None:

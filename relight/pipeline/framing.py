@@ -71,7 +71,7 @@ class Framing:
 def frame_shot(footage: Pictures, height: int, multiple: int) -> Framing:
     """Looks through all of a shot's pictures, once. See :func:`frame_faces`."""
     fps = float(getattr(footage, "fps", None) or 25)
-    return frame_faces(track_faces(footage.pictures(), fps), (footage.width, footage.height), height, multiple)
+    return frame_faces(track_faces(footage, fps), (footage.width, footage.height), height, multiple)
 
 
 def frame_faces(track: np.ndarray | None, picture: tuple[int, int], height: int = 128, multiple: int = 32) -> Framing:

@@ -83,9 +83,9 @@ class InMemory:
         self.height, self.width = pictures[0].shape[:2]
         self.frames = len(pictures)
 
-    def pictures(self, start: int = 0) -> Iterator[np.ndarray]:
-        """(H, W, 3) float32 display values from frame ``start`` on."""
-        for number in range(start, self.frames):
+    def pictures(self, start: int = 0, step: int = 1) -> Iterator[np.ndarray]:
+        """(H, W, 3) float32 display values of every ``step``-th frame from ``start`` on."""
+        for number in range(start, self.frames, step):
             picture = self._pictures[number]
             yield np.float32(picture / np.float32(255)) if picture.dtype == np.uint8 else np.float32(picture)
 

@@ -20,7 +20,7 @@ from relight.conditioning.light_maps import direction_map, encode_ldr, encode_lo
 from relight.data.view import View
 from relight.pipeline.ahead import ahead
 from relight.pipeline.backdrop import Backdrop
-from relight.pipeline.composite import Developer, foreground, over
+from relight.pipeline.composite import Developer, foreground, over, put_before
 from relight.pipeline.detail import enlarge
 from relight.pipeline.framing import Framing, cut, feather, frame_shot, region
 from relight.pipeline.light import ShotLight
@@ -43,8 +43,8 @@ class Pictures(Protocol):
     def frames(self) -> int:
         """How many."""
 
-    def pictures(self, start: int = 0) -> Iterator[np.ndarray]:
-        """(H, W, 3) float32 display values from frame ``start`` on."""
+    def pictures(self, start: int = 0, step: int = 1) -> Iterator[np.ndarray]:
+        """(H, W, 3) float32 display values of every ``step``-th frame from ``start`` on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Relit:
 
     picture: np.ndarray
     """(H, W, 3) display values in [0, 1]."""
-    radiance: np.ndarray
-    """(H, W, 3) scene-linear radiance, the person's up to what the camera's white holds."""
+    radiance: np.ndarray | None
+    """(H, W, 3) scene-linear radiance, the person's up to what the camera's white holds; None unless for EXR."""
     alpha: np.ndarray
     """(H, W) coverage by the person, 0 outside the part that was relit."""
 
@@ -200,8 +200,10 @@ class Shot:
         if given.mask is not None:
             part, alpha = region(box, alpha.shape), np.zeros_like(alpha)
             alpha[part] = given.mask[part][..., 0] * feather(box, alpha.shape)
-        radiance = over(colour, alpha, self._backdrop.radiance(frame, given.picture), self._developer)
-        return Relit(self._developer.display(radiance), radiance, alpha)
+        shown, behind = self._backdrop.seen(frame, given.picture)
+        picture = put_before(colour, alpha, shown, behind, self._developer)
+        radiance = None if self._options.exr is None else over(colour, alpha, behind, self._developer)
+        return Relit(picture, radiance, alpha)
 
 
 def _open_masks(path: Path, footage: Pictures) -> Pictures:
@@ -257,7 +259,7 @@ def relight_shot(pipeline: PortraitRelightPipeline, source: Path, output: Path, 
         tell(resumed, footage.frames)
         with contextlib.closing(shot.frames(resumed)) as frames:
             for done, relit in enumerate(frames, resumed + 1):
-                writer.write(relit.picture, relit.radiance if options.exr else None)
+                writer.write(relit.picture, relit.radiance)
                 tell(done, footage.frames)
     warnings = [] if found else ["no face was found: the middle of the picture was relit as it stands"]
     if footage.damage:

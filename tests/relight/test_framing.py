@@ -23,6 +23,7 @@ from relight.pipeline.framing import (
     lift,
     region,
 )
+from relight.pipeline.portrait import InMemory
 
 GALLERY = Path(__file__).parents[2] / "docs" / "gallery" / "first-light.jpg"
 
@@ -52,11 +53,11 @@ def boxes(track: np.ndarray) -> np.ndarray:
 def test_a_rendered_face_is_found_where_it_is_and_tracked_as_it_moves():
     (face,) = find_faces(rendered())
     assert abs(face[0] / 232 - 0.50) < 0.05 and abs(face[1] / 232 - 0.37) < 0.05 and 0.35 < face[2] / 232 < 0.5
-    track = track_faces([on_canvas(100 + 5 * t, 60) for t in range(7)], fps=24)
+    track = track_faces(InMemory([on_canvas(100 + 5 * t, 60) for t in range(7)]), fps=24)
     expected = face[:2] + [[100 + 5 * t, 60] for t in range(7)]
     assert track.shape == (7, 4) and np.abs(boxes(track)[:, :2] - expected).max() < 0.15 * face[2]
-    assert track_faces([np.full((90, 160, 3), 0.5, np.float32)] * 3) is None
-    assert track_faces([np.zeros((1, 500, 3), np.float32)]) is None
+    assert track_faces(InMemory([np.full((90, 160, 3), 0.5, np.float32)] * 3)) is None
+    assert track_faces(InMemory([np.zeros((1, 500, 3), np.float32)])) is None
 
 
 def test_the_large_face_that_stays_is_followed_past_gaps_outliers_and_others():
@@ -130,7 +131,7 @@ def test_a_shot_is_framed_from_its_pictures():
     class Shot:
         width, height, frames, fps = 640, 360, 2, 25
 
-        def pictures(self, start=0):
+        def pictures(self, start=0, step=1):
             return iter([on_canvas(200, 60)] * 2)
 
     framing = frame_shot(Shot(), 128, 32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assets.errors import AssetError, SpecError
-from relight.pipeline.composite import Developer, foreground, over
+from relight.pipeline.composite import Developer, foreground, over, put_before
 from relight.pipeline.light import ShotLight, read_light
 from synth.camera.film import RESPONSES, Film
 from synth.lighting import sphere
@@ -116,6 +116,15 @@ def test_the_table_develops_as_the_film_does(response):
     np.testing.assert_allclose(developer.display(radiance.copy()), film.develop(radiance), atol=2e-3)
     display = np.random.default_rng(1).uniform(0, 0.98, (50, 3)).astype(np.float32)
     np.testing.assert_allclose(developer.radiance(display), film.invert(display), rtol=2e-3, atol=1e-4)
+
+
+def test_a_picture_is_put_together_only_where_both_are_seen():
+    rng, developer = np.random.default_rng(4), Developer(Film(0.3, response="filmic"))
+    person, shown = (rng.uniform(0, 1, (9, 8, 3)).astype(np.float32) for _ in range(2))
+    alpha = np.clip(rng.uniform(-0.5, 1.5, (9, 8)), 0, 1).astype(np.float32)
+    behind = developer.radiance(shown)
+    expected = developer.display(over(person, alpha, behind, developer))
+    np.testing.assert_allclose(put_before(person, alpha, shown, behind, developer), expected, atol=2e-3)
 
 
 def test_taking_a_picture_apart_and_putting_it_together_gives_it_back():
